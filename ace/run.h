@@ -1,0 +1,56 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ace/corpus.h"
+#include "ace/identifiers.h"
+#include "ace/settings.h"
+#include "ace/tokenizer.h"
+#include "tensor/safetensors.h"
+
+namespace ace {
+
+/// A run folder: everything a retriever needs (file formats: README, "Run folder"). File names are fixed; `manifest.json`
+/// holds size and XXH64 of each and is written last.
+///   settings.toml  items.jsonl  identifiers.npy  identifiers.json (vocabulary sizes, quality, corpus path and checksum)
+///   tokenizer.tsv  kmeans.safetensors  rqvae.safetensors                                              (identify)
+///   retriever.safetensors (the best weights)  checkpoint.safetensors (weights, moments, step)  log.jsonl   (train)
+class Run {
+ public:
+  /// Opens and verifies a run folder: manifest, sizes, checksums, and that the parts agree. A commit that was cut off
+  /// after its manifest was in place is completed first, any other leftover removed.
+  static Run open(const std::filesystem::path& folder);
+  /// Builds a new run folder from files (name → bytes) under a temporary name beside it, then renames it.
+  /// Fails if `folder` exists.
+  static Run create(const std::filesystem::path& folder, const std::map<std::string, std::string>& files);
+  /// Replaces or adds files, all or none: each is written and synced as `<name>.new`, then `manifest.next.json`, then all
+  /// are renamed and the manifest last.
+  void commit(const std::map<std::string, std::string>& files);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  bool has(const std::string& name) const { return manifest_.contains(name); }
+  /// Path of a file that the manifest lists; fails, naming the verb that makes it, when it is not there.
+  std::filesystem::path path(const std::string& name) const;
+  std::string text(const std::string& name) const;
+
+  Settings settings;
+  std::vector<Item> items;
+  Identifiers identifiers;
+  std::string corpus_path, corpus_checksum;
+  std::string quality_json;  ///< what `identify` reported
+
+  /// identifiers.json and items.jsonl, as create wants them.
+  static std::string items_jsonl(const std::vector<Item>& items);
+
+ private:
+  struct Entry {
+    int64_t bytes = 0;
+    std::string checksum;
+  };
+  std::filesystem::path folder_;
+  std::map<std::string, Entry> manifest_;
+};
+
+}  // namespace ace

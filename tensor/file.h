@@ -1,0 +1,53 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tensor/error.h"
+
+/// Files: read whole or mapped, written all or not at all.
+namespace tensor {
+
+/// A file mapped read-only. Fails with one line when it is missing, a directory, or unreadable.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_.get()), size_}; }
+  std::shared_ptr<void> owner() const { return data_; }
+
+ private:
+  std::shared_ptr<void> data_;
+  size_t size_ = 0;
+};
+
+/// The whole file as text. Fails like MappedFile, and when it is larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, size_t limit = size_t(4) << 30);
+
+/// A file being written under `<path>.new`: commit() flushes, syncs, renames it to `path` and syncs the folder;
+/// without commit() the destructor removes it, so a failure (disk full, no permission) leaves what was there before.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  /// Flush and sync, keeping the temporary name (a caller that renames several files together).
+  void sync();
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+/// AtomicFile for a text at hand.
+void write_file(const std::filesystem::path& path, std::string_view text);
+/// Makes a rename in `folder` durable.
+void sync_folder(const std::filesystem::path& folder);
+
+}  // namespace tensor

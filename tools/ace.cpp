@@ -1,0 +1,2 @@
+#include "tensor/tensor.h"
+int main() {}
