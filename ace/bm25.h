@@ -13,8 +13,8 @@ namespace ace {
 class Bm25 {
  public:
   explicit Bm25(std::span<const std::string> documents, double k1 = 1.5, double b = 0.75);
-  /// The best `top` documents for a query, best first; ties by smaller index; documents without a common term follow none.
-  /// `pool` (ascending indices) restricts the ranking, not the statistics; empty means all.
+  /// The best `top` documents for a query, best first; ties by smaller index; documents without a common term follow
+  /// none. `pool` (ascending indices) restricts the ranking, not the statistics; empty means all.
   std::vector<int32_t> rank(const std::string& query, int64_t top, std::span<const int32_t> pool = {}) const;
 
  private:

@@ -12,8 +12,8 @@ struct Measures {
   int64_t queries = 0;
 };
 
-/// Of one query: rank (from 1) of the first relevant item in `ranked`, 0 when there is none. In `ranked` an item of −1 is an
-/// identifier that no item has: it keeps its rank and is a miss.
+/// Of one query: rank (from 1) of the first relevant item in `ranked`, 0 when there is none. In `ranked` an item of −1
+/// is an identifier that no item has: it keeps its rank and is a miss.
 int64_t first_relevant(std::span<const int32_t> ranked, std::span<const int32_t> relevant);
 /// Averages over the first ranks of all queries (0 = not found).
 Measures measure(std::span<const int64_t> first_ranks);

@@ -20,7 +20,8 @@ template <class... Args>
 /// `check(condition, "softmax: x {} has no columns", x.shape())`: fails unless the condition holds.
 template <class... Args>
 void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) [[unlikely]] fail(format, std::forward<Args>(args)...);
+  if (!condition) [[unlikely]]
+    fail(format, std::forward<Args>(args)...);
 }
 
 }  // namespace tensor
