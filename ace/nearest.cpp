@@ -23,9 +23,11 @@ size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
-bool ends_dotted(std::string_view candidate, std::string_view word) {
-  return candidate.size() > word.size() && candidate.ends_with(word) &&
-         candidate[candidate.size() - word.size() - 1] == '.';
+/// `train` for `tr`, `kmeans.clusters` for `clusters`.
+bool abbreviates(std::string_view word, std::string_view candidate) {
+  if (word.size() < 2 || candidate.size() <= word.size()) return false;
+  return candidate.starts_with(word) ||
+         (candidate.ends_with(word) && candidate[candidate.size() - word.size() - 1] == '.');
 }
 
 }  // namespace
@@ -35,7 +37,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t fewest = size_t(-1);
   for (const std::string_view candidate : candidates) {
-    const size_t edits = ends_dotted(candidate, word) ? 1 : distance(word, candidate);
+    const size_t edits = abbreviates(word, candidate) ? 1 : distance(word, candidate);
     if (edits < fewest) fewest = edits, best = candidate;
   }
   return best;

@@ -80,14 +80,9 @@ std::string list_text(const std::vector<int64_t>& list) { return fmt::format("[{
 
 }  // namespace
 
-std::string shown_value(std::string_view text) {
-  const std::string whole = escape(text);
-  return whole.size() <= 60 ? whole : whole.substr(0, 57) + "...";
-}
-
 std::string value_text(const SettingValue& value) {
   if (const auto* list = std::get_if<std::vector<int64_t>>(&value)) return list_text(*list);
-  if (const auto* word = std::get_if<std::string>(&value)) return '"' + shown_value(*word) + '"';
+  if (const auto* word = std::get_if<std::string>(&value)) return quote(*word);
   if (const auto* integer = std::get_if<int64_t>(&value)) return fmt::format("{}", *integer);
   if (const auto* number = std::get_if<double>(&value)) return double_text(*number);
   return std::get<bool>(value) ? "true" : "false";
@@ -116,7 +111,7 @@ const Setting& find_setting(std::string_view name) {
     if (setting.name == name) return setting;
     names.push_back(setting.name);
   }
-  fail("unknown setting \"{}\"; did you mean \"{}\"?", shown_value(name), nearest(name, names));
+  fail("unknown setting {}; did you mean \"{}\"?", quote(name), nearest(name, names));
 }
 
 void assign(Settings& settings, const Setting& setting, SettingValue value) {
@@ -136,7 +131,7 @@ void assign(Settings& settings, const Setting& setting, SettingValue value) {
 
 void set(Settings& settings, std::string_view assignment) {
   const size_t equals = assignment.find('=');
-  check(equals != assignment.npos, "setting \"{}\": expected NAME=VALUE", shown_value(assignment));
+  check(equals != assignment.npos, "setting {}: expected NAME=VALUE", quote(assignment));
   const Setting& setting = find_setting(trimmed(assignment.substr(0, equals)));
   assign(settings, setting, parse_value(setting.field(settings), trimmed(assignment.substr(equals + 1))));
 }

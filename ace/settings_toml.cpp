@@ -1,6 +1,7 @@
 #include <toml++/toml.h>
 
 #include "ace/settings_value.h"
+#include "ace/text.h"
 #include "tensor/file.h"
 
 namespace ace {
@@ -53,7 +54,7 @@ void parse_settings(Settings& settings, std::string_view text, std::string_view 
   try {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    fail("{}:{}: {}", origin, error.source().begin.line, shown_value(error.description()));
+    fail("{}:{}: {}", origin, error.source().begin.line, escape(error.description()));
   }
   Settings result = settings;  // all of the file or nothing of it
   apply(result, table, "", origin);

@@ -18,7 +18,5 @@ const Setting& find_setting(std::string_view name);
 /// expected.
 void assign(Settings& settings, const Setting& setting, SettingValue value);
 std::string value_text(const SettingValue& value);
-/// Foreign text made fit for a message of one line: escaped and cut.
-std::string shown_value(std::string_view text);
 
 }  // namespace ace

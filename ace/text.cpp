@@ -1,0 +1,158 @@
+#include "ace/text.h"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "tensor/error.h"
+
+namespace ace {
+namespace {
+
+bool is_blank(int32_t code) {
+  switch (utf8proc_category(code)) {
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Runs of blanks become one space, none at the ends.
+std::string collapse(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  bool pending = false;
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    if (is_blank(code)) {
+      pending = !result.empty();
+    } else {
+      if (pending) result += ' ';
+      pending = false;
+      result.append(text.substr(0, size_t(bytes)));
+    }
+    text.remove_prefix(size_t(bytes));
+  }
+  return result;
+}
+
+void append_escaped(std::string& out, int32_t code, std::string_view bytes) {
+  if (code == '\n')
+    out += "\\n";
+  else if (code == '\r')
+    out += "\\r";
+  else if (code == '\t')
+    out += "\\t";
+  else if (code < 0)
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[0]));
+  else if (code < 0x100)
+    out += fmt::format("\\x{:02x}", code);
+  else
+    out += fmt::format("\\u{:04x}", code);
+}
+
+bool must_escape(int32_t code) {
+  if (code < 0) return true;
+  if (code < 0x7f) return code < 0x20;
+  switch (utf8proc_category(code)) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Character first_character(std::string_view text) {
+  if (text.empty()) return {};
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto follows = [&](size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
+  const int32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  if (lead >= 0xC2 && lead < 0xE0 && follows(1)) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
+  if (lead >= 0xE0 && lead < 0xF0 && follows(1) && follows(2)) {
+    const int32_t code = (lead & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+    if (code >= 0x800 && (code < 0xD800 || code > 0xDFFF)) return {code, 3};
+  }
+  if (lead >= 0xF0 && lead < 0xF5 && follows(1) && follows(2) && follows(3)) {
+    const int32_t code = (lead & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F);
+    if (code >= 0x10000 && code <= 0x10FFFF) return {code, 4};
+  }
+  return {};
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    if (code < 0) return false;
+    text.remove_prefix(size_t(bytes));
+  }
+  return true;
+}
+
+std::string normalize(std::string_view text) {
+  tensor::check(is_utf8(text), "text: expected UTF-8, found {}", quote(text));
+  utf8proc_uint8_t* mapped = nullptr;
+  const auto options =
+      utf8proc_option_t(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
+  const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                             utf8proc_ssize_t(text.size()), &mapped, options);
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
+  tensor::check(size >= 0, "text: {} while normalising {}", utf8proc_errmsg(size), quote(text));
+  return collapse({reinterpret_cast<const char*>(mapped), size_t(size)});
+}
+
+bool has_visible(std::string_view text) {
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    if (code >= 0 && !is_blank(code)) {
+      const utf8proc_property_t* property = utf8proc_get_property(code);
+      switch (property->category) {
+        case UTF8PROC_CATEGORY_CF:
+        case UTF8PROC_CATEGORY_CN:
+        case UTF8PROC_CATEGORY_CS:
+          break;
+        default:
+          if (!property->ignorable) return true;
+      }
+    }
+    text.remove_prefix(size_t(bytes));
+  }
+  return false;
+}
+
+std::string escape(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    const std::string_view character = text.substr(0, size_t(bytes));
+    if (must_escape(code))
+      append_escaped(result, code, character);
+    else
+      result.append(character);
+    text.remove_prefix(size_t(bytes));
+  }
+  return result;
+}
+
+std::string quote(std::string_view text, size_t limit) {
+  size_t size = 0;
+  while (size < text.size()) {
+    const size_t next = size + size_t(first_character(text.substr(size)).bytes);
+    if (next > limit) break;
+    size = next;
+  }
+  return fmt::format("\"{}{}\"", escape(text.substr(0, size)), size < text.size() ? "…" : "");
+}
+
+}  // namespace ace
