@@ -54,6 +54,7 @@ void check_tokens(const Identifiers& identifiers, const std::string& file) {
 
 std::vector<int64_t> vocabulary_of(const nlohmann::json& json, const std::string& file) {
   std::vector<int64_t> vocabulary;
+  check(json.is_array(), "{}: expected a list in \"vocabulary\"", file);
   for (const nlohmann::json& size : json) {
     constexpr int64_t most = std::numeric_limits<int32_t>::max();
     const bool fits = size.is_number_unsigned() && size.get<uint64_t>() >= 1 && size.get<uint64_t>() <= uint64_t(most);

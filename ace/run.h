@@ -22,9 +22,10 @@ using Manifest = std::map<std::string, ManifestEntry>;
 
 /// A run folder: everything a retriever needs (file formats: README, "Run folder"). File names are fixed;
 /// `manifest.json` holds size and XXH64 of each and is written last.
-///   settings.toml  items.jsonl  identifiers.npy  identifiers.json (vocabulary sizes, quality, corpus path and
-///   checksum) tokenizer.tsv  kmeans.safetensors  rqvae.safetensors (identify) retriever.safetensors (the best weights)
-///   checkpoint.safetensors (weights, moments, step)  log.jsonl   (train)
+///
+/// - by identify: settings.toml, items.jsonl, identifiers.npy, identifiers.json (vocabulary sizes, quality, corpus path
+///   and checksum), tokenizer.tsv, kmeans.safetensors, rqvae.safetensors
+/// - by train: retriever.safetensors (the best weights), checkpoint.safetensors (weights, moments, step), log.jsonl
 class Run {
  public:
   /// Opens and verifies a run folder: manifest, sizes, checksums, and that the parts agree. A commit that was cut off
