@@ -30,8 +30,8 @@ struct Corpus {
   std::vector<Query> queries;
   std::array<std::vector<Judgement>, 3> judgements;  ///< by Split
   tensor::Tensor embeddings;                         ///< [N, D] f16, f32 or f64, mapped
-  std::string settings;  ///< settings.toml that `sample` wrote beside it, or empty
-  std::string checksum;  ///< of all files, 16 hexadecimal digits
+  std::string settings;                              ///< settings.toml that `sample` wrote beside it, or empty
+  std::string checksum;                              ///< of all files, 16 hexadecimal digits
   int64_t width() const { return embeddings.cols(); }
 };
 

@@ -12,11 +12,11 @@
 
 namespace ace {
 
-/// A run folder: everything a retriever needs (file formats: README, "Run folder"). File names are fixed; `manifest.json`
-/// holds size and XXH64 of each and is written last.
-///   settings.toml  items.jsonl  identifiers.npy  identifiers.json (vocabulary sizes, quality, corpus path and checksum)
-///   tokenizer.tsv  kmeans.safetensors  rqvae.safetensors                                              (identify)
-///   retriever.safetensors (the best weights)  checkpoint.safetensors (weights, moments, step)  log.jsonl   (train)
+/// A run folder: everything a retriever needs (file formats: README, "Run folder"). File names are fixed;
+/// `manifest.json` holds size and XXH64 of each and is written last.
+///   settings.toml  items.jsonl  identifiers.npy  identifiers.json (vocabulary sizes, quality, corpus path and
+///   checksum) tokenizer.tsv  kmeans.safetensors  rqvae.safetensors (identify) retriever.safetensors (the best weights)
+///   checkpoint.safetensors (weights, moments, step)  log.jsonl   (train)
 class Run {
  public:
   /// Opens and verifies a run folder: manifest, sizes, checksums, and that the parts agree. A commit that was cut off
@@ -25,8 +25,8 @@ class Run {
   /// Builds a new run folder from files (name → bytes) under a temporary name beside it, then renames it.
   /// Fails if `folder` exists.
   static Run create(const std::filesystem::path& folder, const std::map<std::string, std::string>& files);
-  /// Replaces or adds files, all or none: each is written and synced as `<name>.new`, then `manifest.next.json`, then all
-  /// are renamed and the manifest last.
+  /// Replaces or adds files, all or none: each is written and synced as `<name>.new`, then `manifest.next.json`, then
+  /// all are renamed and the manifest last.
   void commit(const std::map<std::string, std::string>& files);
 
   const std::filesystem::path& folder() const { return folder_; }

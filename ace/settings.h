@@ -29,8 +29,8 @@ struct Settings {
     int64_t min_steps = 2000;
     double rate = 1e-3, first_rate = 1e-6;
     int64_t batch = 2048;
-    bool kmeans_init = true;     ///< codebooks start from k-means on at least 8,192 residuals
-    int64_t redraw_steps = 50;   ///< an entry unused for so many steps is re-drawn; 0: never
+    bool kmeans_init = true;    ///< codebooks start from k-means on at least 8,192 residuals
+    int64_t redraw_steps = 50;  ///< an entry unused for so many steps is re-drawn; 0: never
   } rqvae;
 
   struct Identifiers {

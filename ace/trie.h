@@ -7,9 +7,9 @@
 
 namespace ace {
 
-/// The prefix tree of assigned identifiers, level by level in arrays. Level j holds the distinct prefixes of length j in
-/// lexicographic order (level 0: the empty prefix, node 0; level J: whole identifiers). Children of a node are consecutive
-/// nodes of the next level, their tokens ascending; so a node's number is also the rank of its prefix.
+/// The prefix tree of assigned identifiers, level by level in arrays. Level j holds the distinct prefixes of length j
+/// in lexicographic order (level 0: the empty prefix, node 0; level J: whole identifiers). Children of a node are
+/// consecutive nodes of the next level, their tokens ascending; so a node's number is also the rank of its prefix.
 class Trie {
  public:
   /// Over all items, or over a pool of them (ascending item indices).

@@ -18,8 +18,8 @@ struct Safetensors {
   std::string origin;  ///< file name, for messages
 };
 
-/// Maps the file read-only. The header (at most 100 MiB of JSON) is parsed, never evaluated; unknown dtypes, offsets that
-/// overlap, leave holes or run past the end, and products that overflow fail with one line.
+/// Maps the file read-only. The header (at most 100 MiB of JSON) is parsed, never evaluated; unknown dtypes, offsets
+/// that overlap, leave holes or run past the end, and products that overflow fail with one line.
 Safetensors read_safetensors(const std::filesystem::path& path);
 /// The bytes of the file: header padded to 8 bytes, then the tensors in the order of their names.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors,

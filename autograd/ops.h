@@ -1,0 +1,54 @@
+#pragma once
+#include <array>
+#include <string_view>
+
+namespace autograd {
+
+/// Every differentiable op there is. Each has a function of its name in functions.h, and a row of its name in the test
+/// table (tests/autograd/table.h), which a static_assert there compares with this list.
+enum class Op {
+  leaf,
+  add,
+  sub,
+  mul,
+  div,
+  scale,
+  matmul,
+  linear,
+  relu,
+  elu,
+  silu,
+  sigmoid,
+  tanh,
+  gelu,
+  softmax,
+  log_softmax,
+  layer_norm,
+  embedding,
+  dropout,
+  concat,
+  slice,
+  transpose,
+  reshape,
+  sum,
+  mean,
+  attention,
+  cross_entropy,
+  bidirectional_kl,
+  squared_error,
+  count
+};
+
+inline constexpr std::array<std::string_view, size_t(Op::count)> op_names = {
+    "leaf",         "add",        "sub",       "mul",           "div",
+    "scale",        "matmul",     "linear",    "relu",          "elu",
+    "silu",         "sigmoid",    "tanh",      "gelu",          "softmax",
+    "log_softmax",  "layer_norm", "embedding", "dropout",       "concat",
+    "slice",        "transpose",  "reshape",
+
+    "sum",          "mean",       "attention", "cross_entropy", "bidirectional_kl",
+    "squared_error"};
+
+constexpr std::string_view name_of(Op op) { return op_names[size_t(op)]; }
+
+}  // namespace autograd
