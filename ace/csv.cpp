@@ -11,19 +11,21 @@ CsvReader::CsvReader(std::string_view text, std::string origin) : rest_(text), o
   if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
 }
 
-bool CsvReader::at_line_end() const { return rest_.empty() || rest_[0] == '\n' || rest_.starts_with("\r\n"); }
+bool CsvReader::at_line_end() const {
+  return rest_.empty() || rest_[0] == '\n' || rest_ == "\r" || rest_.starts_with("\r\n");
+}
 
 std::string CsvReader::quoted() {
   const int64_t begin = line_;
   std::string field;
   rest_.remove_prefix(1);
   while (true) {
-    const size_t quote = rest_.find('"');
-    tensor::check(quote != rest_.npos, "{}:{}: expected a closing quote, found the end of the file", origin_, begin);
-    const std::string_view part = rest_.substr(0, quote);
+    const size_t end = rest_.find('"');
+    tensor::check(end != rest_.npos, "{}:{}: expected a closing quote, found the end of the file", origin_, begin);
+    const std::string_view part = rest_.substr(0, end);
     line_ += std::count(part.begin(), part.end(), '\n');
     field += part;
-    rest_.remove_prefix(quote + 1);
+    rest_.remove_prefix(end + 1);
     if (!rest_.starts_with('"')) break;
     field += '"';
     rest_.remove_prefix(1);
