@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 namespace tensor {
 
@@ -23,5 +25,9 @@ void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) [[unlikely]]
     fail(format, std::forward<Args>(args)...);
 }
+
+/// Foreign text (a name or an id from a file) made fit for a message: one line, control characters and bytes that are
+/// not UTF-8 as `\x1b`, cut with `…` after `limit` bytes.
+std::string one_line(std::string_view text, size_t limit = 120);
 
 }  // namespace tensor

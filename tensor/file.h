@@ -23,7 +23,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// The whole file as text. Fails like MappedFile, and when it is larger than `limit` bytes.
+/// The whole file (or pipe) as text. Fails like MappedFile, and when it is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, size_t limit = size_t(4) << 30);
 
 /// A file being written under `<path>.new`: commit() flushes, syncs, renames it to `path` and syncs the folder;
@@ -36,7 +36,8 @@ class AtomicFile {
   ~AtomicFile();
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
-  /// Flush and sync, keeping the temporary name (a caller that renames several files together).
+  /// Syncs and closes the file and keeps it under its temporary name, also past the destructor: for a caller that
+  /// renames several files together. Nothing can be written after it.
   void sync();
   void commit();
 
@@ -47,7 +48,9 @@ class AtomicFile {
 
 /// AtomicFile for a text at hand.
 void write_file(const std::filesystem::path& path, std::string_view text);
-/// Makes a rename in `folder` durable.
+/// Renames, replacing what was there; fails with one line. Durable after sync_folder.
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Makes renames and removals in `folder` durable.
 void sync_folder(const std::filesystem::path& folder);
 
 }  // namespace tensor

@@ -1,7 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <span>
-#include <vector>
+#include <type_traits>
 
 #include "tensor/dtype.h"
 #include "tensor/error.h"

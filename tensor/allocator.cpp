@@ -1,0 +1,106 @@
+#include "tensor/allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#endif
+
+namespace tensor {
+namespace {
+
+/// Tells the address sanitizer, where there is one, that only the first `usable` bytes of a block may be touched: a
+/// cache would otherwise hide reads of a freed tensor and past a tensor's end.
+void guard([[maybe_unused]] void* block, [[maybe_unused]] int64_t usable, [[maybe_unused]] int64_t block_bytes) {
+#ifdef ASAN_POISON_MEMORY_REGION
+  ASAN_UNPOISON_MEMORY_REGION(block, size_t(block_bytes));
+  ASAN_POISON_MEMORY_REGION(static_cast<char*>(block) + usable, size_t(block_bytes - usable));
+#endif
+}
+
+constexpr int64_t alignment = 64;  // a cache line, and the widest vector
+
+void* allocate_on_cpu(int64_t bytes) { return std::aligned_alloc(size_t(alignment), size_t(bytes)); }
+
+}  // namespace
+
+int64_t block_size(int64_t bytes) {
+  if (bytes <= alignment) return alignment;
+  const int64_t power = int64_t(std::bit_floor(uint64_t(bytes - 1)));  // power < bytes ≤ 2·power
+  const int64_t step = std::max(alignment, power / 4);
+  return (bytes + step - 1) / step * step;
+}
+
+Storage CachingAllocator::allocate(int64_t bytes) {
+  constexpr int64_t most = int64_t(1) << 60;
+  check(bytes >= 0 && bytes <= most, "allocator: {} bytes asked of {}, at most {} possible", bytes, name_, most);
+  const int64_t size = block_size(bytes);
+  void* const block = take(size);
+  guard(block, bytes, size);
+  return {block, bytes, std::shared_ptr<void>(block, [this, size](void* p) { put_back(p, size); })};
+}
+
+void* CachingAllocator::take(int64_t size) {
+  const std::lock_guard lock(mutex_);
+  void* block = nullptr;
+  if (std::vector<void*>& blocks = free_blocks_[size]; !blocks.empty()) {
+    block = blocks.back();
+    blocks.pop_back();
+    statistics_.cached -= size;
+  } else {
+    block = allocate_(size);
+    if (!block) {
+      release_locked();
+      block = allocate_(size);
+    }
+    check(block != nullptr, "allocator: no memory for {} bytes on {} ({} in use)", size, name_, statistics_.in_use);
+    ++statistics_.system_allocations;
+  }
+  statistics_.in_use += size;
+  statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
+  return block;
+}
+
+void CachingAllocator::put_back(void* block, int64_t size) {
+  guard(block, 0, size);
+  const std::lock_guard lock(mutex_);
+  free_blocks_[size].push_back(block);
+  statistics_.in_use -= size;
+  statistics_.cached += size;
+}
+
+void CachingAllocator::release_cached() {
+  const std::lock_guard lock(mutex_);
+  release_locked();
+}
+
+void CachingAllocator::release_locked() {
+  for (auto& [size, blocks] : free_blocks_) {
+    for (void* block : blocks) {
+      guard(block, size, size);
+      free_(block);
+      statistics_.cached -= size;
+    }
+    blocks.clear();
+  }
+}
+
+AllocatorStatistics CachingAllocator::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+CachingAllocator& allocator(Device device) {
+  check(device == Device::cpu, "{}: this program was built without CUDA", name_of(device));
+  // Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
+  static CachingAllocator& cpu = *new CachingAllocator("cpu", allocate_on_cpu, std::free);
+  return cpu;
+}
+
+}  // namespace tensor
