@@ -1,0 +1,98 @@
+#pragma once
+#include "kernels/backend.h"
+#include "kernels/math.h"
+#include "kernels/number.h"
+
+namespace kernels {
+
+enum class Activation { relu, elu, silu, sigmoid, tanh, gelu };
+
+/// Each function as value f(x) and derivative f′(x); the derivative is handed y = f(x) too, because some are cheaper
+/// from it. Element by element:  y_i = f(x_i),  dx_i = f′(x_i) dy_i.
+
+/// f = max(x, 0);  f′ = 1 for x > 0, else 0 (at 0 too). A NaN stays.
+struct Relu {
+  template <class A>
+  static ACE_HD A value(A x) {
+    return x < A(0) ? A(0) : x;
+  }
+  template <class A>
+  static ACE_HD A derivative(A x, A) {
+    return x > A(0) ? A(1) : A(0);
+  }
+};
+
+/// f = x for x > 0, else e^x − 1;  f′ = 1, or e^x = y + 1.
+struct Elu {
+  template <class A>
+  static ACE_HD A value(A x) {
+    const A below = expm1(x > A(0) ? A(0) : x);
+    return x > A(0) ? x : below;
+  }
+  template <class A>
+  static ACE_HD A derivative(A x, A y) {
+    return x > A(0) ? A(1) : y + A(1);
+  }
+};
+
+/// f = x σ(x);  f′ = σ (1 + x (1 − σ)).
+struct Silu {
+  template <class A>
+  static ACE_HD A value(A x) {
+    return x * kernels::sigmoid(x);
+  }
+  template <class A>
+  static ACE_HD A derivative(A x, A) {
+    const A s = kernels::sigmoid(x);
+    return s * (A(1) + x * (A(1) - s));
+  }
+};
+
+/// f = σ(x) = 1 / (1 + e^−x);  f′ = y (1 − y).
+struct Sigmoid {
+  template <class A>
+  static ACE_HD A value(A x) {
+    return kernels::sigmoid(x);
+  }
+  template <class A>
+  static ACE_HD A derivative(A, A y) {
+    return y * (A(1) - y);
+  }
+};
+
+/// f = tanh x;  f′ = 1 − y².
+struct Tanh {
+  template <class A>
+  static ACE_HD A value(A x) {
+    return kernels::tanh(x);
+  }
+  template <class A>
+  static ACE_HD A derivative(A, A y) {
+    return A(1) - y * y;
+  }
+};
+
+/// f = x Φ(x), Φ = (1 + erf(x / √2)) / 2;  f′ = Φ + x φ, φ = e^(−x²/2) / √(2π).
+struct Gelu {
+  template <class A>
+  static ACE_HD A normal(A x) {
+    return A(0.5) * (A(1) + kernels::erf(x * A(0.70710678118654752440)));
+  }
+  template <class A>
+  static ACE_HD A value(A x) {
+    return x * normal(x);
+  }
+  template <class A>
+  static ACE_HD A derivative(A x, A) {
+    return normal(x) + x * A(0.39894228040143267794) * kernels::exp(A(-0.5) * x * x);
+  }
+};
+
+/// y_i = f(x_i) for i in 0 … n−1. y may be x.
+template <class T>
+void activation(Cpu, Activation, const T* x, T* y, int64_t n);
+/// dx_i = (or +=) f′(x_i) dy_i, with y_i = f(x_i).
+template <class T>
+void activation_backward(Cpu, Activation, const T* x, const T* y, const T* dy, Grad<T> dx, int64_t n);
+
+}  // namespace kernels

@@ -1,0 +1,106 @@
+#pragma once
+#include "kernels/backend.h"
+#include "kernels/team.h"
+
+/// One loss per row of [rows, cols], cols ≥ 1; the gradients take dL/dloss [rows].
+namespace kernels {
+
+/// What turns a row of logits into probabilities: p_i = exp(x_i − max) / total, log p_i = x_i − max − log total.
+template <class A>
+struct RowNormaliser {
+  A max, total;
+};
+
+template <class Team, class T>
+ACE_HD RowNormaliser<Accumulator<T>> row_normaliser(Team team, const T* x, int64_t cols) {
+  using A = Accumulator<T>;
+  const A m = team.max(cols, [=](int64_t i) { return A(x[i]); });
+  return {m, team.sum(cols, [=](int64_t i) { return exp(A(x[i]) - m); })};
+}
+
+/// Negative log-likelihood of class t, 0 ≤ t < cols:
+///   loss = log Σ_j exp(x_j) − x_t;  dx_i = (p_i − [i = t]) dloss,  p = softmax(x)
+template <class Team, class T>
+ACE_HD Accumulator<T> cross_entropy_row(Team team, const T* x, int32_t target, int64_t cols) {
+  const auto norm = row_normaliser(team, x, cols);
+  return log(norm.total) + (norm.max - Accumulator<T>(x[target]));
+}
+
+template <class Team, class T>
+ACE_HD void cross_entropy_backward_row(Team team, const T* x, int32_t target, Accumulator<T> dloss, Grad<T> dx,
+                                       int64_t cols) {
+  using A = Accumulator<T>;
+  const auto norm = row_normaliser(team, x, cols);
+  const A m = norm.max, z = A(1) / norm.total;
+  team.each(cols, [=](int64_t i) {
+    const A p = exp(A(x[i]) - m) * z;
+    dx.put(i, (int32_t(i) == target ? p - A(1) : p) * dloss);
+  });
+}
+
+/// KL(p‖q) + KL(q‖p), p = softmax(a), q = softmax(b), all logits finite, with l = log p − log q:
+///   loss = Σ_i (p_i − q_i) l_i
+///   da_k = (p_k (l_k − ⟨p, l⟩) + p_k − q_k) dloss;  db_k = (q_k (⟨q, l⟩ − l_k) + q_k − p_k) dloss
+template <class Team, class T>
+ACE_HD Accumulator<T> bidirectional_kl_row(Team team, const T* a, const T* b, int64_t cols) {
+  using A = Accumulator<T>;
+  const auto norm_a = row_normaliser(team, a, cols), norm_b = row_normaliser(team, b, cols);
+  const A log_za = norm_a.max + log(norm_a.total), log_zb = norm_b.max + log(norm_b.total);
+  return team.sum(cols, [=](int64_t i) {
+    const A log_p = A(a[i]) - log_za, log_q = A(b[i]) - log_zb;
+    return (exp(log_p) - exp(log_q)) * (log_p - log_q);
+  });
+}
+
+template <class Team, class T>
+ACE_HD void bidirectional_kl_backward_row(Team team, const T* a, const T* b, Accumulator<T> dloss, Grad<T> da,
+                                          Grad<T> db, int64_t cols) {
+  using A = Accumulator<T>;
+  const auto norm_a = row_normaliser(team, a, cols), norm_b = row_normaliser(team, b, cols);
+  const A log_za = norm_a.max + log(norm_a.total), log_zb = norm_b.max + log(norm_b.total);
+  const auto p = [=](int64_t i) { return exp(A(a[i]) - log_za); };
+  const auto q = [=](int64_t i) { return exp(A(b[i]) - log_zb); };
+  const auto l = [=](int64_t i) { return (A(a[i]) - log_za) - (A(b[i]) - log_zb); };
+  if (da) {
+    const A pl = team.sum(cols, [=](int64_t i) { return p(i) * l(i); });
+    team.each(cols, [=](int64_t i) { da.put(i, (p(i) * (l(i) - pl) + p(i) - q(i)) * dloss); });
+  }
+  if (db) {
+    const A ql = team.sum(cols, [=](int64_t i) { return q(i) * l(i); });
+    team.each(cols, [=](int64_t i) { db.put(i, (q(i) * (ql - l(i)) + q(i) - p(i)) * dloss); });
+  }
+}
+
+/// loss = Σ_i (a_i − b_i)²;  da_i = 2 (a_i − b_i) dloss = −db_i
+template <class Team, class T>
+ACE_HD Accumulator<T> squared_error_row(Team team, const T* a, const T* b, int64_t cols) {
+  using A = Accumulator<T>;
+  return team.sum(cols, [=](int64_t i) { return (A(a[i]) - A(b[i])) * (A(a[i]) - A(b[i])); });
+}
+
+template <class Team, class T>
+ACE_HD void squared_error_backward_row(Team team, const T* a, const T* b, Accumulator<T> dloss, Grad<T> da, Grad<T> db,
+                                       int64_t cols) {
+  using A = Accumulator<T>;
+  const A two = A(2) * dloss;
+  if (da) team.each(cols, [=](int64_t i) { da.put(i, two * (A(a[i]) - A(b[i]))); });
+  if (db) team.each(cols, [=](int64_t i) { db.put(i, two * (A(b[i]) - A(a[i]))); });
+}
+
+template <class T>
+void cross_entropy(Cpu, const T* logits, const int32_t* targets, T* loss, int64_t rows, int64_t cols);
+template <class T>
+void cross_entropy_backward(Cpu, const T* logits, const int32_t* targets, const T* dloss, Grad<T> dlogits, int64_t rows,
+                            int64_t cols);
+template <class T>
+void bidirectional_kl(Cpu, const T* a, const T* b, T* loss, int64_t rows, int64_t cols);
+template <class T>
+void bidirectional_kl_backward(Cpu, const T* a, const T* b, const T* dloss, Grad<T> da, Grad<T> db, int64_t rows,
+                               int64_t cols);
+template <class T>
+void squared_error(Cpu, const T* a, const T* b, T* loss, int64_t rows, int64_t cols);
+template <class T>
+void squared_error_backward(Cpu, const T* a, const T* b, const T* dloss, Grad<T> da, Grad<T> db, int64_t rows,
+                            int64_t cols);
+
+}  // namespace kernels

@@ -1,0 +1,44 @@
+#pragma once
+#include "kernels/backend.h"
+#include "kernels/math.h"
+
+namespace kernels {
+
+/// The settings of one step of Adam, read through a pointer: they change while a captured graph stays.
+struct AdamStep {
+  double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 0;      ///< decoupled (AdamW): shrinks the parameter by rate · weight_decay
+  double l2 = 0;                ///< added to the gradient as l2 · p
+  double bias1 = 1, bias2 = 1;  ///< 1 − β₁ᵗ and 1 − β₂ᵗ at step t = 1, 2, …
+  double gradient_scale = 1;    ///< the gradient's factor: clipping, loss scaling
+};
+
+/// AdamStep in the accumulator's type, with what is the same for every element worked out.
+template <class A>
+struct AdamFactors {
+  A gradient_scale, l2, keep, beta1, beta2, step, root_bias2, epsilon;
+  ACE_HD explicit AdamFactors(const AdamStep& s)
+      : gradient_scale(A(s.gradient_scale)),
+        l2(A(s.l2)),
+        keep(A(1 - s.rate * s.weight_decay)),
+        beta1(A(s.beta1)),
+        beta2(A(s.beta2)),
+        step(A(s.rate / s.bias1)),
+        root_bias2(A(1 / sqrt(s.bias2))),
+        epsilon(A(s.epsilon)) {}
+};
+
+/// One element:  g ← scale · g + l2 · p;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
+///   p ← (1 − rate · decay) p − rate / bias1 · m / (√(v / bias2) + ε)
+template <class A>
+ACE_HD void adam_element(const AdamFactors<A>& f, A& p, A gradient, A& m, A& v) {
+  const A g = f.gradient_scale * gradient + f.l2 * p;
+  m = f.beta1 * m + (A(1) - f.beta1) * g;
+  v = f.beta2 * v + (A(1) - f.beta2) * g * g;
+  p = f.keep * p - f.step * m / (sqrt(v) * f.root_bias2 + f.epsilon);
+}
+
+template <class T>
+void adam(Cpu, const AdamStep* step, T* parameter, const T* gradient, T* m, T* v, int64_t n);
+
+}  // namespace kernels
