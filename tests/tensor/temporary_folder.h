@@ -32,6 +32,7 @@ class TemporaryFolder {
 
 /// Writes and reads with the standard library, so that the code under test is not its own witness.
 inline void put(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::remove(path);  // overwriting in place makes ext4 wait for the disk
   std::ofstream(path, std::ios::binary) << bytes;
 }
 inline std::string get(const std::filesystem::path& path) {
