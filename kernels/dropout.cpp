@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/philox.h"
 #include "kernels/put.h"
 
 namespace kernels {
@@ -11,13 +10,26 @@ namespace {
 
 constexpr int64_t counters = 64, block = 4 * counters;
 
-/// Random words 4 · first … 4 · (first + 64) − 1 of a site.
+/// The random words of counters first … first + 63 of a site: philox() for all of them side by side, round by round, a
+/// form that compilers vectorise for every instruction set.
 void draw(uint32_t* words, const DropoutKey& key, uint64_t site, int64_t first) {
-  const uint64_t seed = key.seed, step = key.step, base = (site << 32) + uint64_t(first);
+  uint32_t c0[counters], c1[counters], c2[counters], c3[counters];
+  for (int64_t j = 0; j < counters; ++j) {
+    const uint64_t low = (site << 32) + uint64_t(first + j);
+    c0[j] = uint32_t(low), c1[j] = uint32_t(low >> 32), c2[j] = uint32_t(key.step), c3[j] = uint32_t(key.step >> 32);
+  }
+  uint32_t k0 = uint32_t(key.seed), k1 = uint32_t(key.seed >> 32);
+  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9, k1 += 0xBB67AE85) {
+#pragma omp simd
+    for (int64_t j = 0; j < counters; ++j) {
+      const uint64_t product0 = uint64_t(0xD2511F53) * c0[j], product1 = uint64_t(0xCD9E8D57) * c2[j];
+      c0[j] = uint32_t(product1 >> 32) ^ c1[j] ^ k0, c1[j] = uint32_t(product1);
+      c2[j] = uint32_t(product0 >> 32) ^ c3[j] ^ k1, c3[j] = uint32_t(product0);
+    }
+  }
 #pragma omp simd
   for (int64_t j = 0; j < counters; ++j) {
-    const Philox4 random = philox(seed, base + uint64_t(j), step);
-    for (int word = 0; word < 4; ++word) words[4 * j + word] = random.v[word];
+    words[4 * j] = c0[j], words[4 * j + 1] = c1[j], words[4 * j + 2] = c2[j], words[4 * j + 3] = c3[j];
   }
 }
 
