@@ -2,6 +2,7 @@
 #include <array>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -35,11 +36,22 @@ struct Corpus {
   int64_t width() const { return embeddings.cols(); }
 };
 
-/// Reads and checks the whole folder: UTF-8, JSON, unique ids, columns, known ids, row counts, finite vectors.
+/// Reads and checks the whole folder: UTF-8, JSON, unique ids, columns, known ids, row counts, finite vectors. Fails
+/// with one line that names file and line.
 Corpus load_corpus(const std::filesystem::path& folder);
 /// Writes a corpus folder: built under a temporary name beside it, then renamed. Fails if `folder` exists.
 void write_corpus(const std::filesystem::path& folder, const Corpus& corpus);
+
 /// Items of the `test` pool: those whose split is test or, without splits, those judged in qrels/test.tsv; ascending.
 std::vector<int32_t> test_pool(const Corpus& corpus);
+/// For each item the texts of its training queries, joined by spaces: its document for BM25.
+std::vector<std::string> training_texts(const Corpus& corpus);
+/// The embeddings as [N, D] f32; `normalize` divides each row by its L2 norm (computed in f64).
+tensor::Tensor item_vectors(const Corpus& corpus, bool normalize);
+
+/// Items from JSON Lines (`_id`, and optionally `split`, `title`, `text`, `path`); `file` names them in messages.
+std::vector<Item> parse_items(std::string_view text, const std::string& file);
+/// The same items as JSON Lines; empty members are left out.
+std::string items_text(const std::vector<Item>& items);
 
 }  // namespace ace

@@ -12,15 +12,25 @@
 
 namespace ace {
 
+/// What a run folder holds: size and XXH64 of each file by its name. Names are those of the table in manifest.cpp.
+struct ManifestEntry {
+  int64_t bytes = 0;
+  std::string checksum;
+  bool operator==(const ManifestEntry&) const = default;
+};
+using Manifest = std::map<std::string, ManifestEntry>;
+
 /// A run folder: everything a retriever needs (file formats: README, "Run folder"). File names are fixed;
 /// `manifest.json` holds size and XXH64 of each and is written last.
-///   settings.toml  items.jsonl  identifiers.npy  identifiers.json (vocabulary sizes, quality, corpus path and
-///   checksum) tokenizer.tsv  kmeans.safetensors  rqvae.safetensors (identify) retriever.safetensors (the best weights)
-///   checkpoint.safetensors (weights, moments, step)  log.jsonl   (train)
+///
+/// - by identify: settings.toml, items.jsonl, identifiers.npy, identifiers.json (vocabulary sizes, quality, corpus path
+///   and checksum), tokenizer.tsv, kmeans.safetensors, rqvae.safetensors
+/// - by train: retriever.safetensors (the best weights), checkpoint.safetensors (weights, moments, step), log.jsonl
 class Run {
  public:
   /// Opens and verifies a run folder: manifest, sizes, checksums, and that the parts agree. A commit that was cut off
-  /// after its manifest was in place is completed first, any other leftover removed.
+  /// after its manifest was in place is completed first, any other leftover removed. Opening and committing exclude
+  /// each other (a lock on the folder), so that a run can be searched while it is trained.
   static Run open(const std::filesystem::path& folder);
   /// Builds a new run folder from files (name → bytes) under a temporary name beside it, then renames it.
   /// Fails if `folder` exists.
@@ -41,16 +51,15 @@ class Run {
   std::string corpus_path, corpus_checksum;
   std::string quality_json;  ///< what `identify` reported
 
-  /// identifiers.json and items.jsonl, as create wants them.
-  static std::string items_jsonl(const std::vector<Item>& items);
+  /// items.jsonl and identifiers.json, as create wants them. `quality` is a JSON document.
+  static std::string items_jsonl(const std::vector<Item>& items) { return items_text(items); }
+  static std::string identifiers_json(const std::vector<int64_t>& vocabulary, const std::string& corpus_path,
+                                      const std::string& corpus_checksum, const std::string& quality);
 
  private:
-  struct Entry {
-    int64_t bytes = 0;
-    std::string checksum;
-  };
+  void load_parts();
   std::filesystem::path folder_;
-  std::map<std::string, Entry> manifest_;
+  Manifest manifest_;
 };
 
 }  // namespace ace

@@ -81,7 +81,7 @@ struct Setting {
   std::string_view help;
   double low = 0, high = 0;               ///< inclusive range of numbers
   std::vector<std::string_view> choices;  ///< of words
-  std::string_view stage;                 ///< the verb whose result it shapes: identify, train, search
+  std::string_view stage;                 ///< the verb whose result it shapes: identify, train, search, or all
   Field (*field)(Settings&);
 };
 std::span<const Setting> settings_table();
@@ -96,6 +96,10 @@ void parse_settings(Settings& settings, std::string_view toml, std::string_view 
 std::string to_toml(const Settings& settings);
 /// `128`, `0.25`, `true`, `"swish"`, `[512, 256, 128]`
 std::string value_text(const Settings& settings, const Setting& setting);
+/// `1 to 4096`, `"swish" or "sigmoid"`, `true or false`: what a setting takes.
+std::string range_text(const Setting& setting);
+/// The README's table, in Markdown: name, default, range, meaning, verb.
+std::string settings_markdown();
 /// Checks rules that tie settings together (heads divide width, unique is a power of two, …).
 void check_settings(const Settings& settings);
 

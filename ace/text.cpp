@@ -22,25 +22,6 @@ bool is_blank(int32_t code) {
   }
 }
 
-/// Runs of blanks become one space, none at the ends.
-std::string collapse(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  bool pending = false;
-  while (!text.empty()) {
-    const auto [code, bytes] = first_character(text);
-    if (is_blank(code)) {
-      pending = !result.empty();
-    } else {
-      if (pending) result += ' ';
-      pending = false;
-      result.append(text.substr(0, size_t(bytes)));
-    }
-    text.remove_prefix(size_t(bytes));
-  }
-  return result;
-}
-
 void append_escaped(std::string& out, int32_t code, std::string_view bytes) {
   if (code == '\n')
     out += "\\n";
@@ -99,6 +80,24 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string single_spaced(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  bool pending = false;
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    if (is_blank(code)) {
+      pending = !result.empty();
+    } else {
+      if (pending) result += ' ';
+      pending = false;
+      result.append(text.substr(0, size_t(bytes)));
+    }
+    text.remove_prefix(size_t(bytes));
+  }
+  return result;
+}
+
 std::string normalize(std::string_view text) {
   tensor::check(is_utf8(text), "text: expected UTF-8, found {}", quote(text));
   utf8proc_uint8_t* mapped = nullptr;
@@ -108,7 +107,7 @@ std::string normalize(std::string_view text) {
                                              utf8proc_ssize_t(text.size()), &mapped, options);
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
   tensor::check(size >= 0, "text: {} while normalising {}", utf8proc_errmsg(size), quote(text));
-  return collapse({reinterpret_cast<const char*>(mapped), size_t(size)});
+  return single_spaced({reinterpret_cast<const char*>(mapped), size_t(size)});
 }
 
 bool has_visible(std::string_view text) {

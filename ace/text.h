@@ -10,6 +10,8 @@ namespace ace {
 /// control characters become one space and ends are trimmed. The input must be valid UTF-8 (see is_utf8); fails
 /// otherwise.
 std::string normalize(std::string_view text);
+/// Runs of white space and control characters become one space, none at the ends; nothing else changes.
+std::string single_spaced(std::string_view text);
 /// Strict UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 /// Whether anything would be seen: at least one character that is neither space, control, default-ignorable nor

@@ -30,7 +30,6 @@ enum class Op {
   slice,
   transpose,
   reshape,
-  repeat,
   sum,
   mean,
   attention,
@@ -40,36 +39,15 @@ enum class Op {
   count
 };
 
-inline constexpr std::array<std::string_view, size_t(Op::count)> op_names = {"leaf",
-                                                                             "add",
-                                                                             "sub",
-                                                                             "mul",
-                                                                             "div",
-                                                                             "scale",
-                                                                             "matmul",
-                                                                             "linear",
-                                                                             "relu",
-                                                                             "elu",
-                                                                             "silu",
-                                                                             "sigmoid",
-                                                                             "tanh",
-                                                                             "gelu",
-                                                                             "softmax",
-                                                                             "log_softmax",
-                                                                             "layer_norm",
-                                                                             "embedding",
-                                                                             "dropout",
-                                                                             "concat",
-                                                                             "slice",
-                                                                             "transpose",
-                                                                             "reshape",
-                                                                             "repeat",
-                                                                             "sum",
-                                                                             "mean",
-                                                                             "attention",
-                                                                             "cross_entropy",
-                                                                             "bidirectional_kl",
-                                                                             "squared_error"};
+inline constexpr std::array<std::string_view, size_t(Op::count)> op_names = {
+    "leaf",         "add",        "sub",       "mul",           "div",
+    "scale",        "matmul",     "linear",    "relu",          "elu",
+    "silu",         "sigmoid",    "tanh",      "gelu",          "softmax",
+    "log_softmax",  "layer_norm", "embedding", "dropout",       "concat",
+    "slice",        "transpose",  "reshape",
+
+    "sum",          "mean",       "attention", "cross_entropy", "bidirectional_kl",
+    "squared_error"};
 
 constexpr std::string_view name_of(Op op) { return op_names[size_t(op)]; }
 

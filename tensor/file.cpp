@@ -121,10 +121,48 @@ void AtomicFile::commit() {
   sync_folder(folder_of(path_));
 }
 
+AtomicFolder::AtomicFolder(const std::filesystem::path& path) : path_(path.lexically_normal()) {
+  if (!path_.has_filename()) path_ = path_.parent_path();  // "corpus/"
+  std::error_code error;
+  if (std::filesystem::exists(std::filesystem::symlink_status(path_, error))) fail_system(path_, "create", EEXIST);
+  for (int i = 0;; ++i) {
+    temporary_ = path_;
+    temporary_ += fmt::format(".{}.new", i);
+    if (std::filesystem::create_directory(temporary_, error)) break;
+    if (error) fail_system(path_, "create", error.value());  // no error: the name is taken
+  }
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!committed_) std::filesystem::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  const char* const from = temporary_.c_str();
+  const char* const to = path_.c_str();
+  int status = ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);  // rename would replace an empty folder
+  if (status != 0 && (errno == EINVAL || errno == ENOSYS)) status = ::rename(from, to);
+  if (status != 0) fail_system(path_, "create");
+  committed_ = true;
+  sync_folder(folder_of(path_));
+}
+
 void write_file(const std::filesystem::path& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+bool exists(const std::filesystem::path& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT && errno != ENOTDIR) fail_system(path, "open");
+  return false;
+}
+
+void make_folder(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0777) != 0) fail_system(path, "create");
 }
 
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {

@@ -8,7 +8,7 @@
 
 #include "tensor/error.h"
 
-/// Files: read whole or mapped, written all or not at all.
+/// Files: read whole or mapped, written all or not at all (as folders are).
 namespace tensor {
 
 /// A file mapped read-only. Fails with one line when it is missing, a directory, or unreadable.
@@ -46,8 +46,29 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// A folder being built under a temporary name beside `path`: commit() renames it, without commit() the destructor
+/// removes it with all that is in it. Fails when `path` exists, at the start or at the end.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(const std::filesystem::path& path);
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+  ~AtomicFolder();
+  /// Where to put the files until commit.
+  const std::filesystem::path& temporary() const { return temporary_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  bool committed_ = false;
+};
+
 /// AtomicFile for a text at hand.
 void write_file(const std::filesystem::path& path, std::string_view text);
+/// Whether there is a file or folder of that name; fails with one line when that cannot be told (no permission).
+bool exists(const std::filesystem::path& path);
+/// Makes one folder; fails with one line.
+void make_folder(const std::filesystem::path& path);
 /// Renames, replacing what was there; fails with one line. Durable after sync_folder.
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Makes renames and removals in `folder` durable.

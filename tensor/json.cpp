@@ -21,6 +21,14 @@ std::string json_error(std::string_view text, size_t position, std::string_view 
   return fmt::format("{}column {}: {}", place, std::max<size_t>(end - std::min(begin, end), 1), one_line(said));
 }
 
+std::string json_string(std::string_view text, std::string_view origin) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    fail("{}: \"{}\" is not UTF-8", origin, one_line(text));
+  }
+}
+
 nlohmann::json parse_json(std::string_view text, std::string_view origin, int depth) {
   using Event = nlohmann::json::parse_event_t;
   std::vector<std::set<std::string>> keys;  // of the objects around the current place

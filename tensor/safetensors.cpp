@@ -116,14 +116,6 @@ std::string_view header_text(std::string_view file, const std::string& origin) {
   return text;
 }
 
-std::string quoted(const std::string& text) {
-  try {
-    return Json(text).dump();
-  } catch (const Json::exception&) {
-    fail("safetensors: \"{}\" is not UTF-8", one_line(text));
-  }
-}
-
 std::string_view format_name(DType type) {
   return std::find_if(std::begin(formats), std::end(formats), [&](auto& f) { return f.type == type; })->name;
 }
@@ -134,15 +126,17 @@ std::string header_of(const std::map<std::string, Tensor>& tensors,
   std::vector<std::string> members;
   if (!metadata.empty()) {
     std::vector<std::string> lines;
-    for (const auto& [key, text] : metadata) lines.push_back(quoted(key) + ":" + quoted(text));
+    for (const auto& [key, text] : metadata)
+      lines.push_back(json_string(key, "safetensors") + ":" + json_string(text, "safetensors"));
     members.push_back(fmt::format("\"{}\":{{{}}}", metadata_key, fmt::join(lines, ",")));
   }
   size_t position = 0;
   for (const auto& [name, x] : tensors) {
     check(name != metadata_key, "safetensors: no tensor can have the name \"{}\"", metadata_key);
     const size_t end = position + stored(x).size();
-    members.push_back(fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", quoted(name),
-                                  format_name(x.dtype()), fmt::join(x.shape(), ","), position, end));
+    members.push_back(fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
+                                  json_string(name, "safetensors"), format_name(x.dtype()), fmt::join(x.shape(), ","),
+                                  position, end));
     position = end;
   }
   std::string text = fmt::format("{{{}}}", fmt::join(members, ","));

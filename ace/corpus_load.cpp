@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <limits>
+#include <unordered_map>
+
+#include "ace/checksum.h"
+#include "ace/corpus.h"
+#include "ace/lines.h"
+#include "ace/text.h"
+#include "tensor/file.h"
+#include "tensor/npy.h"
+
+namespace ace {
+namespace {
+
+namespace fs = std::filesystem;
+using tensor::check;
+using tensor::DType;
+using tensor::fail;
+using tensor::one_line;
+
+using Index = std::unordered_map<std::string_view, int32_t>;
+
+std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }
+
+std::string_view text_of(const tensor::MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+void check_folder(const fs::path& folder) {
+  check(tensor::exists(folder), "{}: no such corpus folder", shown(folder));
+  check(fs::is_directory(folder), "{}: expected a corpus folder, found a file", shown(folder));
+  for (const char* name : {"corpus.jsonl", "items.npy", "queries.jsonl"}) {
+    check(tensor::exists(folder / name), "{}: not a corpus folder: {} is missing", shown(folder), name);
+  }
+}
+
+std::string take_id(const Place& place, std::optional<std::string>& id) {
+  place.check(id.has_value(), "\"_id\" missing");
+  place.check(!id->empty(), "\"_id\" is empty");
+  const bool control = std::any_of(id->begin(), id->end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; });
+  place.check(!control, "\"_id\" has a control character: \"{}\"", one_line(*id));
+  return std::move(*id);
+}
+
+/// Number of each id; line = number + 1, since no line is empty.
+template <class T>
+Index index_ids(const std::vector<T>& rows, const std::string& file) {
+  check(rows.size() <= size_t(std::numeric_limits<int32_t>::max()), "{}: too many lines ({})", file, rows.size());
+  Index index;
+  index.reserve(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto [first, inserted] = index.emplace(rows[i].id, int32_t(i));
+    if (!inserted) {
+      Place{file, int64_t(i) + 1}.fail("\"_id\" \"{}\" is that of line {} too", one_line(rows[i].id),
+                                       first->second + 1);
+    }
+  }
+  return index;
+}
+
+std::vector<Query> parse_queries(std::string_view text, const std::string& file) {
+  std::vector<Query> queries;
+  ObjectReader reader({"_id", "text"});
+  for_each_line(text, file, [&](const Place& place, std::string_view line) {
+    const auto values = reader.read(place, line);
+    Query& query = queries.emplace_back();
+    query.id = take_id(place, values[0]);
+    place.check(values[1].has_value(), "\"text\" missing");
+    query.text = std::move(*values[1]);
+    place.check(has_visible(query.text), "\"text\" has no visible character");
+  });
+  return queries;
+}
+
+std::array<std::string_view, 3> columns(const Place& place, std::string_view line) {
+  const auto count = std::count(line.begin(), line.end(), '\t') + 1;
+  place.check(count == 3, "expected 3 columns between tabs (query, item, score), found {}", count);
+  const size_t first = line.find('\t'), second = line.find('\t', first + 1);
+  return {line.substr(0, first), line.substr(first + 1, second - first - 1), line.substr(second + 1)};
+}
+
+std::optional<int32_t> integer(std::string_view text) {
+  int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+int32_t known(const Place& place, const Index& index, std::string_view id, std::string_view what) {
+  const auto found = index.find(id);
+  place.check(found != index.end(), "unknown {} \"{}\"", what, one_line(id));
+  return found->second;
+}
+
+void check_repeats(const std::vector<Judgement>& judgements, const std::string& file) {
+  struct Row {
+    uint64_t pair;
+    int64_t line;
+    auto operator<=>(const Row&) const = default;
+  };
+  std::vector<Row> rows;
+  rows.reserve(judgements.size());
+  for (const Judgement& j : judgements) {
+    rows.push_back({uint64_t(uint32_t(j.query)) << 32 | uint32_t(j.item), int64_t(rows.size()) + 2});
+  }
+  std::sort(rows.begin(), rows.end());
+  const auto repeat = std::adjacent_find(rows.begin(), rows.end(), [](auto& a, auto& b) { return a.pair == b.pair; });
+  if (repeat != rows.end()) {
+    Place{file, repeat[1].line}.fail("the query and item of line {} again", repeat[0].line);
+  }
+}
+
+std::vector<Judgement> parse_judgements(std::string_view text, const std::string& file, const Index& queries,
+                                        const Index& items) {
+  std::vector<Judgement> judgements;
+  bool header = false;
+  for_each_line(text, file, [&](const Place& place, std::string_view line) {
+    const auto [query, item, score] = columns(place, line);
+    if (place.line == 1) {
+      place.check(!integer(score), "expected a header line (query-id, corpus-id, score), found a judgement");
+      header = true;
+      return;
+    }
+    const std::optional<int32_t> value = integer(score);
+    place.check(value.has_value(), "expected an integer score, found \"{}\"", one_line(score));
+    judgements.push_back({known(place, queries, query, "query"), known(place, items, item, "item"), *value});
+  });
+  check(header, "{}: expected a header line (query-id, corpus-id, score), found nothing", file);
+  check_repeats(judgements, file);
+  std::erase_if(judgements, [](const Judgement& j) { return j.score <= 0; });
+  return judgements;
+}
+
+/// The bits of the smallest and of the first too large magnitude. Bits of positive floats are ordered like the floats.
+template <class Bits>
+struct Limits {
+  Bits smallest, too_large;
+};
+
+/// What is wrong with a row, if anything. v + (top − limit) has its top bit set exactly if v ≥ limit, so that two ors
+/// answer for the whole row, and the loop vectorises on any processor.
+template <class Bits>
+const char* row_fault(const Bits* row, int64_t cols, Limits<Bits> limits) {
+  constexpr Bits top = Bits(Bits(1) << (8 * sizeof(Bits) - 1)), magnitude = Bits(top - 1);
+  const Bits to_smallest = Bits(top - limits.smallest), to_too_large = Bits(top - limits.too_large);
+  Bits nonzero = 0, bad = 0;
+  for (int64_t i = 0; i < cols; ++i) {
+    const Bits value = row[i] & magnitude;
+    nonzero |= Bits(value + to_smallest);
+    bad |= Bits(value + to_too_large);
+  }
+  if (bad & top) return "has a number that is not finite in float32";
+  if (!(nonzero & top)) return "is all zeros and cannot be normalised";
+  return nullptr;
+}
+
+template <class Bits>
+void check_rows(const tensor::Tensor& x, Limits<Bits> limits, const std::string& file) {
+  const auto* const data = static_cast<const Bits*>(x.raw());
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    if (const char* const fault = row_fault(data + i * x.cols(), x.cols(), limits)) {
+      fail("{}: row {} (line {} of corpus.jsonl) {}", file, i, i + 1, fault);
+    }
+  }
+}
+
+void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& file) {
+  const DType type = x.dtype();
+  check((type == DType::f16 || type == DType::f32 || type == DType::f64) && x.rank() == 2 && x.cols() >= 1,
+        "{}: expected float16, float32 or float64 [N, D], found {} {}", file, name_of(type), x.shape());
+  check(x.rows() == int64_t(items), "{}: expected {} rows, one for each line of corpus.jsonl, found {}", file, items,
+        x.rows());
+  if (type == DType::f16) check_rows<uint16_t>(x, {1, 0x7c00}, file);
+  if (type == DType::f32) check_rows<uint32_t>(x, {1, 0x7f800000}, file);
+  if (type == DType::f64) {  // everything is computed in f32, so that its range holds
+    using F32 = std::numeric_limits<float>;
+    const auto bits = [](float x) { return std::bit_cast<uint64_t>(double(x)); };
+    check_rows<uint64_t>(x, {bits(F32::denorm_min()), bits(F32::max()) + 1}, file);
+  }
+}
+
+/// XXH64 over name, size and bytes of each file that is there, in this order.
+std::string checksum_of(const fs::path& folder) {
+  Checksum checksum;
+  for (const char* name : {"corpus.jsonl", "items.npy", "queries.jsonl", "qrels/train.tsv", "qrels/dev.tsv",
+                           "qrels/test.tsv", "settings.toml"}) {
+    if (!tensor::exists(folder / name)) continue;
+    const tensor::MappedFile file(folder / name);
+    checksum.add(fmt::format("{} {}\n", name, file.bytes().size())).add(file.bytes());
+  }
+  return checksum.text();
+}
+
+}  // namespace
+
+std::vector<Item> parse_items(std::string_view text, const std::string& file) {
+  std::vector<Item> items;
+  ObjectReader reader({"_id", "split", "title", "text", "path"});
+  for_each_line(text, file, [&](const Place& place, std::string_view line) {
+    const auto values = reader.read(place, line);
+    Item& item = items.emplace_back();
+    item.id = take_id(place, values[0]);
+    item.split = std::move(values[1]).value_or("");
+    item.title = std::move(values[2]).value_or("");
+    item.text = std::move(values[3]).value_or("");
+    item.path = std::move(values[4]).value_or("");
+    const bool known =
+        item.split.empty() || std::find(split_names.begin(), split_names.end(), item.split) != split_names.end();
+    place.check(known, "expected split train, dev or test, found \"{}\"", one_line(item.split));
+  });
+  check(!items.empty(), "{}: expected at least one item, found none", file);
+  index_ids(items, file);
+  return items;
+}
+
+Corpus load_corpus(const fs::path& folder) {
+  check_folder(folder);
+  Corpus corpus;
+  corpus.folder = folder;
+  corpus.items = parse_items(text_of(tensor::MappedFile(folder / "corpus.jsonl")), shown(folder / "corpus.jsonl"));
+  corpus.queries =
+      parse_queries(text_of(tensor::MappedFile(folder / "queries.jsonl")), shown(folder / "queries.jsonl"));
+  const Index items = index_ids(corpus.items, shown(folder / "corpus.jsonl"));
+  const Index queries = index_ids(corpus.queries, shown(folder / "queries.jsonl"));
+  for (size_t i = 0; i < split_names.size(); ++i) {
+    const fs::path path = folder / "qrels" / fmt::format("{}.tsv", split_names[i]);
+    if (!tensor::exists(path)) continue;
+    corpus.judgements[i] = parse_judgements(text_of(tensor::MappedFile(path)), shown(path), queries, items);
+  }
+  corpus.embeddings = tensor::read_npy(folder / "items.npy");
+  check_embeddings(corpus.embeddings, corpus.items.size(), shown(folder / "items.npy"));
+  if (tensor::exists(folder / "settings.toml")) corpus.settings = tensor::read_file(folder / "settings.toml", 1 << 20);
+  corpus.checksum = checksum_of(folder);
+  return corpus;
+}
+
+}  // namespace ace

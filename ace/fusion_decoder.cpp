@@ -1,0 +1,112 @@
+#include "ace/fusion_decoder.h"
+
+namespace ace {
+
+using autograd::add;
+using autograd::concat;
+using autograd::mul;
+using autograd::scale;
+using autograd::sigmoid;
+using autograd::silu;
+using nn::join;
+
+FusionDecoderLayer::FusionDecoderLayer(const FusionOptions& options, nn::Initializer& init)
+    : options_(options),
+      self_attention_(options.width, options.heads, init),
+      self_attention_norm_(options.width, init),
+      fusion_norm_(options.width, init),
+      feed_forward_(options.width, options.inner, init),
+      feed_forward_norm_(options.width, init) {
+  const int kinds = options.fusion && !options.shared_attention ? 2 : 1;
+  for (int i = 0; i < kinds; ++i) attentions_.emplace_back(options.width, options.heads, init);
+  for (int64_t i = 0; options.fusion && i < options.encoder_layers; ++i) {
+    gates_.emplace_back(options.width, 2 * options.width, init);
+  }
+}
+
+FusionDecoderLayer::Memory FusionDecoderLayer::memory(std::span<const Variable> encoded, const Variable& z,
+                                                      const Tensor& offsets) const {
+  if (!options_.fusion) return {attentions_.front().memory(encoded.back(), offsets), {}};
+  Memory memory{attentions_.front().memory(z, offsets), {}};
+  for (const Variable& e : encoded) memory.fine.push_back(fine_attention().memory(e, offsets));
+  return memory;
+}
+
+Variable FusionDecoderLayer::forward(const Variable& y, const nn::Sequences& identifiers, const Memory& memory,
+                                     nn::Pass& pass, const std::string& name) const {
+  const auto& offsets = identifiers.offsets;
+  const Variable attended = self_attention_.forward(y, offsets, self_attention_.memory(y, offsets), true);
+  const Variable own = self_attention_norm_(add(y, pass.drop(attended)));
+  pass.show(join(name, "y_self"), own);
+  const Variable out = finish(own, offsets, memory, pass, name);
+  pass.show(join(name, "y_out"), out);
+  return out;
+}
+
+namespace {
+
+/// Rows of `before` positions each, with one more position at the end of each row: [rows · (before + 1), d].
+Variable append(const Variable& cached, const Variable& latest, int64_t before) {
+  const int64_t rows = latest.rows(), d = latest.cols();
+  if (before == 0) return latest;
+  const Variable joined =
+      concat({autograd::reshape(cached, {rows, before, d}), autograd::reshape(latest, {rows, 1, d})}, 1);
+  return autograd::reshape(joined, {rows * (before + 1), d});
+}
+
+}  // namespace
+
+Variable FusionDecoderLayer::step(const Variable& y, const Tensor& beams, const Memory& memory, Cache& cache) const {
+  const int64_t rows = y.rows();
+  const auto latest = self_attention_.memory(y, {});
+  cache.keys = append(cache.keys, latest.keys, cache.positions);
+  cache.values = append(cache.values, latest.values, cache.positions);
+  ++cache.positions;
+  const Tensor one_each = nn::Sequences::uniform(rows, 1).offsets;
+  const Tensor seen = nn::Sequences::uniform(rows, cache.positions).offsets;
+  const Variable attended = self_attention_.forward(y, one_each, {cache.keys, cache.values, seen});
+  nn::Pass inference;
+  return finish(self_attention_norm_(add(y, attended)), beams, memory, inference, "");
+}
+
+Variable FusionDecoderLayer::finish(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
+                                    const std::string& name) const {
+  const Variable coarse = attentions_.front().forward(y, offsets, memory.coarse);
+  Variable fused = coarse;
+  if (options_.fusion) {
+    const double share = 1.0 / double(options_.encoder_layers);
+    const Variable g = scale(options_.sigmoid_gate ? sigmoid(coarse) : silu(coarse), share);
+    Variable l;
+    for (size_t i = 0; i < memory.fine.size(); ++i) {
+      const Variable c = fine_attention().forward(y, offsets, memory.fine[i]);
+      const Variable alpha = sigmoid(gates_[i](concat({y, c}, -1)));
+      const Variable term = mul(alpha, c);
+      l = i == 0 ? term : add(l, term);
+      pass.show(join(name, fmt::format("alpha.{}", i)), alpha);
+      pass.show(join(name, fmt::format("Ci.{}", i)), c);
+    }
+    pass.show(join(name, "Cc"), coarse);
+    pass.show(join(name, "G"), g);
+    pass.show(join(name, "L"), l);
+    fused = add(g, l);
+  }
+  const Variable x = fusion_norm_(add(y, pass.drop(fused)));
+  return feed_forward_norm_(add(x, pass.drop(feed_forward_(x, pass))));
+}
+
+void FusionDecoderLayer::parameters(const std::string& name, nn::Parameters& into) const {
+  self_attention_.parameters(join(name, "self_attention"), into);
+  self_attention_norm_.parameters(join(name, "self_attention_norm"), into);
+  if (attentions_.size() == 2) {
+    attentions_[0].parameters(join(name, "coarse_attention"), into);
+    attentions_[1].parameters(join(name, "fine_attention"), into);
+  } else {
+    attentions_[0].parameters(join(name, "cross_attention"), into);
+  }
+  for (size_t i = 0; i < gates_.size(); ++i) gates_[i].parameters(join(name, fmt::format("gates.{}", i)), into);
+  fusion_norm_.parameters(join(name, "fusion_norm"), into);
+  feed_forward_.parameters(join(name, "feed_forward"), into);
+  feed_forward_norm_.parameters(join(name, "feed_forward_norm"), into);
+}
+
+}  // namespace ace

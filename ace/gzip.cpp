@@ -1,0 +1,34 @@
+#include "ace/gzip.h"
+
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "tensor/error.h"
+
+namespace ace {
+
+std::string read_gzip(const std::filesystem::path& path, size_t limit) {
+  tensor::check(!std::filesystem::is_directory(path), "{}: expected a file, found a folder", path.string());
+  errno = 0;
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), &gzclose);
+  tensor::check(file != nullptr, "{}: {}", path.string(), std::strerror(errno ? errno : ENOMEM));
+  constexpr size_t step = 1 << 18;
+  std::string text;
+  while (true) {
+    const size_t size = text.size();
+    text.resize(size + step);
+    const int count = gzread(file.get(), text.data() + size, unsigned(step));
+    int code = Z_OK;
+    const char* message = gzerror(file.get(), &code);
+    tensor::check(count >= 0 && (code == Z_OK || code == Z_STREAM_END), "{}: expected a whole gzip file, found: {}",
+                  path.string(), code == Z_ERRNO ? std::strerror(errno) : message);
+    text.resize(size + size_t(count));
+    tensor::check(text.size() <= limit, "{}: expected at most {} bytes of text, found more", path.string(), limit);
+    if (count == 0) return text;
+  }
+}
+
+}  // namespace ace

@@ -1,0 +1,120 @@
+#include "ace/retriever.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace ace {
+
+using autograd::add;
+using nn::join;
+using tensor::check;
+using tensor::DType;
+using tensor::Shape;
+
+RetrieverOptions retriever_options(const Settings::Model& m, int64_t vocabulary,
+                                   const std::vector<int64_t>& identifiers) {
+  RetrieverOptions options{vocabulary, identifiers, m.decoder_layers, {}};
+  options.layer.width = m.width;
+  options.layer.heads = m.heads;
+  options.layer.inner = m.feed_forward ? m.feed_forward : 4 * m.width;
+  options.layer.encoder_layers = m.encoder_layers;
+  options.layer.sigmoid_gate = m.gate == "sigmoid";
+  options.layer.shared_attention = m.cross_attention == "shared";
+  options.layer.fusion = m.fusion;
+  return options;
+}
+
+Retriever::Retriever(RetrieverOptions options, nn::Initializer& init)
+    : options_(std::move(options)),
+      encoder_(options_.vocabulary, options_.layer.width, options_.layer.heads, options_.layer.inner,
+               options_.layer.encoder_layers, init),
+      embedding_(1 + std::accumulate(options_.identifiers.begin(), options_.identifiers.end(), int64_t(0)),
+                 options_.layer.width, init) {
+  const int64_t d = options_.layer.width;
+  if (options_.layer.fusion) fusion_.emplace(d, options_.layer.encoder_layers * d, init);
+  for (int64_t l = 0; l < options_.decoder_layers; ++l) layers_.emplace_back(options_.layer, init);
+  int64_t row = 1;
+  for (const int64_t size : options_.identifiers) {
+    heads_.emplace_back(size, d, init);
+    first_row_.push_back(int32_t(row));
+    row += size;
+  }
+}
+
+void Retriever::parameters(const std::string& name, nn::Parameters& into) const {
+  encoder_.parameters(join(name, "encoder"), into);
+  if (fusion_) fusion_->parameters(join(name, "fusion"), into);
+  embedding_.parameters(join(name, "decoder.embedding"), into);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    layers_[l].parameters(join(name, fmt::format("decoder.layers.{}", l)), into);
+  }
+  for (size_t p = 0; p < heads_.size(); ++p) heads_[p].parameters(join(name, fmt::format("heads.{}", p)), into);
+}
+
+Retriever::Memory Retriever::encode(const nn::TextBatch& text, nn::Pass& pass) const {
+  const std::vector<Variable> encoded = encoder_.forward(text, pass);
+  Variable z;
+  if (fusion_) {
+    z = (*fusion_)(autograd::concat(encoded, -1));
+    pass.show("Z", z);
+  }
+  Memory memory{{}, text.sequences.count()};
+  for (const FusionDecoderLayer& layer : layers_) {
+    memory.layers.push_back(layer.memory(encoded, z, text.sequences.offsets));
+  }
+  return memory;
+}
+
+std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const {
+  const int64_t queries = memory.queries, j = positions(), d = options_.layer.width;
+  check(identifiers.shape() == Shape{queries, j}, "retriever: expected identifiers [{}, {}], found {}", queries, j,
+        identifiers.shape());
+  Tensor inputs(Shape{queries * j}, DType::i32);  // the start, then all tokens but the last
+  for (int64_t b = 0; b < queries; ++b) {
+    const int32_t* tokens = identifiers.data<int32_t>() + b * j;
+    int32_t* row = inputs.data<int32_t>() + b * j;
+    row[0] = 0;
+    for (int64_t p = 1; p < j; ++p) row[p] = embedding_row(p - 1, tokens[p - 1]);
+  }
+  const nn::Sequences sequences = nn::Sequences::uniform(queries, j);
+  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype());
+  Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    y = layers_[l].forward(y, sequences, memory.layers[l], pass, fmt::format("dec.{}", l));
+  }
+  const Variable by_query = autograd::reshape(y, {queries, j, d});
+  std::vector<Variable> logits;
+  for (int64_t p = 0; p < j; ++p) {
+    const Variable at = autograd::reshape(autograd::slice(by_query, 1, p, p + 1), {queries, d});
+    logits.push_back(heads_[size_t(p)](at));
+    pass.show(fmt::format("logits.{}", p), logits.back());
+  }
+  return logits;
+}
+
+Variable Retriever::step(const Memory& memory, const Tensor& tokens, const Tensor& beams, State& state) const {
+  const int64_t rows = beams.data<int32_t>()[memory.queries], d = options_.layer.width, p = state.position;
+  Tensor inputs = tensor::zeros(Shape{rows}, DType::i32);
+  for (int64_t r = 0; p > 0 && r < rows; ++r) {
+    inputs.data<int32_t>()[r] = embedding_row(p - 1, tokens.data<int32_t>()[r]);
+  }
+  const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
+  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype());
+  Variable y = add(embedding_(inputs, std::sqrt(double(d))), offset);
+  state.caches.resize(layers_.size());
+  for (size_t l = 0; l < layers_.size(); ++l) y = layers_[l].step(y, beams, memory.layers[l], state.caches[l]);
+  ++state.position;
+  return heads_[size_t(p)](y);
+}
+
+void Retriever::reorder(State& state, const Tensor& rows) const {
+  for (FusionDecoderLayer::Cache& cache : state.caches) {
+    for (Variable* part : {&cache.keys, &cache.values}) {
+      const int64_t d = part->cols(), before = part->rows() / cache.positions;
+      const Variable by_row = autograd::reshape(*part, {before, cache.positions * d});
+      *part = autograd::reshape(autograd::embedding(by_row, rows), {rows.elements() * cache.positions, d});
+    }
+  }
+}
+
+}  // namespace ace

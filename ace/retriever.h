@@ -1,0 +1,64 @@
+#pragma once
+#include <optional>
+
+#include "ace/fusion_decoder.h"
+#include "ace/settings.h"
+
+namespace ace {
+
+/// Sizes and forms of a retriever.
+struct RetrieverOptions {
+  int64_t vocabulary = 0;            ///< text pieces
+  std::vector<int64_t> identifiers;  ///< V_0 … V_{J−1}: sizes of the positions' vocabularies
+  int64_t decoder_layers = 3;
+  FusionOptions layer;
+};
+RetrieverOptions retriever_options(const Settings::Model& settings, int64_t vocabulary,
+                                   const std::vector<int64_t>& identifiers);
+
+/// The retrieval model (paper section 3.4): text → p(identifier | text), position by position. Parameters carry the
+/// names of the file format (spec section 11).
+class Retriever {
+ public:
+  Retriever(RetrieverOptions options, nn::Initializer& init);
+  const RetrieverOptions& options() const { return options_; }
+  int64_t positions() const { return int64_t(options_.identifiers.size()); }
+  void parameters(const std::string& name, nn::Parameters& into) const;
+
+  /// What the decoder needs of a batch of texts, computed once.
+  struct Memory {
+    std::vector<FusionDecoderLayer::Memory> layers;
+    int64_t queries = 0;
+  };
+  /// Encoder, Z = W [E_1; …; E_S] + b (Eq. 2), and every layer's keys and values.
+  Memory encode(const nn::TextBatch& text, nn::Pass& pass) const;
+
+  /// Teacher forcing: logits of position j given the true tokens before it.
+  /// identifiers i32 [B, J], B = the memory's queries; result: J tensors [B, V_j].
+  std::vector<Variable> forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const;
+
+  /// Decoding position by position, many hypotheses ("beams") a query.
+  struct State {
+    std::vector<FusionDecoderLayer::Cache> caches;
+    int64_t position = 0;
+  };
+  /// Logits [rows, V_position] of the next position. `tokens` i32 [rows]: each row's token of the position before (not
+  /// looked at for the first); `beams` i32 [queries + 1]: query q owns rows beams[q] … beams[q + 1] − 1.
+  Variable step(const Memory& memory, const Tensor& tokens, const Tensor& beams, State& state) const;
+  /// Keeps the given rows (i32, in this order, repeats allowed) of the caches: after a selection of beams.
+  void reorder(State& state, const Tensor& rows) const;
+
+  /// Row of the decoder's embedding table that holds token `token` of position `position`.
+  int32_t embedding_row(int64_t position, int32_t token) const { return first_row_[size_t(position)] + token; }
+
+ private:
+  RetrieverOptions options_;
+  nn::Encoder encoder_;
+  std::optional<nn::Linear> fusion_;  ///< [d, S·d]
+  nn::Embedding embedding_;           ///< [1 + Σ V_j, d]: the start, then position 0's tokens, position 1's, …
+  std::vector<FusionDecoderLayer> layers_;
+  std::vector<nn::Linear> heads_;  ///< [V_j, d] per position
+  std::vector<int32_t> first_row_;
+};
+
+}  // namespace ace

@@ -1,0 +1,156 @@
+#include "ace/run.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "ace/manifest.h"
+#include "tensor/file.h"
+#include "tensor/json.h"
+#include "tensor/npy.h"
+
+namespace ace {
+namespace {
+
+namespace fs = std::filesystem;
+using tensor::check;
+using tensor::fail;
+using tensor::one_line;
+
+std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }
+
+/// Fails, saying what the path is instead, when it is not a run folder.
+void check_folder(const fs::path& folder) {
+  check(tensor::exists(folder), "{}: no such run folder", shown(folder));
+  check(fs::is_directory(folder), "{}: expected a run folder, found a file", shown(folder));
+  const bool corpus = tensor::exists(folder / "corpus.jsonl");
+  check(tensor::exists(folder / manifest_name), "{}: not a run folder: {} is missing{}", shown(folder), manifest_name,
+        corpus ? " (it is a corpus: `ace identify` makes a run from it)" : "");
+}
+
+/// Every token within its vocabulary, no two rows alike.
+void check_tokens(const Identifiers& identifiers, const std::string& file) {
+  const int64_t items = identifiers.items(), positions = identifiers.positions();
+  for (int64_t i = 0; i < items; ++i) {
+    for (int64_t j = 0; j < positions; ++j) {
+      const int32_t token = identifiers.row(i)[size_t(j)];
+      const int64_t size = identifiers.vocabulary[size_t(j)];
+      check(token >= 0 && token < size, "{}: row {}: expected a token from 0 to {} at position {}, found {}", file, i,
+            size - 1, j, token);
+    }
+  }
+  std::vector<int64_t> order(static_cast<size_t>(items));
+  std::iota(order.begin(), order.end(), 0);
+  const auto less = [&](int64_t a, int64_t b) {
+    const auto x = identifiers.row(a), y = identifiers.row(b);
+    return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end());
+  };
+  std::sort(order.begin(), order.end(), less);
+  const auto same = std::adjacent_find(order.begin(), order.end(), [&](int64_t a, int64_t b) { return !less(a, b); });
+  if (same != order.end()) {
+    fail("{}: rows {} and {} have the same identifier", file, std::min(same[0], same[1]), std::max(same[0], same[1]));
+  }
+}
+
+std::vector<int64_t> vocabulary_of(const nlohmann::json& json, const std::string& file) {
+  std::vector<int64_t> vocabulary;
+  check(json.is_array(), "{}: expected a list in \"vocabulary\"", file);
+  for (const nlohmann::json& size : json) {
+    constexpr int64_t most = std::numeric_limits<int32_t>::max();
+    const bool fits = size.is_number_unsigned() && size.get<uint64_t>() >= 1 && size.get<uint64_t>() <= uint64_t(most);
+    check(fits, "{}: expected vocabulary sizes from 1 to {}, found {}", file, most, one_line(size.dump(), 40));
+    vocabulary.push_back(size.get<int64_t>());
+  }
+  return vocabulary;
+}
+
+}  // namespace
+
+Run Run::open(const fs::path& folder) {
+  check_folder(folder);
+  const FolderLock lock(folder);
+  recover(folder);
+  Run run;
+  run.folder_ = folder;
+  const fs::path manifest = folder / manifest_name;
+  run.manifest_ = parse_manifest(tensor::read_file(manifest, 1 << 20), shown(manifest));
+  for (const auto& [name, entry] : run.manifest_) verify_file(folder / name, entry);
+  run.load_parts();
+  return run;
+}
+
+Run Run::create(const fs::path& folder, const std::map<std::string, std::string>& files) {
+  tensor::AtomicFolder building(folder);
+  Run run;
+  run.folder_ = building.temporary();
+  for (const auto& [name, bytes] : files) {
+    run_file(name, shown(folder));
+    run.manifest_[name] = entry_of(bytes);
+    tensor::write_file(run.folder_ / name, bytes);
+  }
+  tensor::write_file(run.folder_ / manifest_name, manifest_text(run.manifest_));
+  run.load_parts();
+  building.commit();
+  run.folder_ = folder;
+  return run;
+}
+
+void Run::commit(const std::map<std::string, std::string>& files) {
+  const FolderLock lock(folder_);
+  recover(folder_);
+  // What another process committed since we opened the run stays.
+  const fs::path manifest = folder_ / manifest_name;
+  Manifest next = parse_manifest(tensor::read_file(manifest, 1 << 20), shown(manifest));
+  for (const auto& [name, bytes] : files) {
+    run_file(name, shown(folder_));
+    next[name] = entry_of(bytes);
+  }
+  commit_files(folder_, next, files);
+  manifest_ = next;
+  const auto is_part = [](const auto& file) { return run_file(file.first, "").verb == "identify"; };
+  if (std::any_of(files.begin(), files.end(), is_part)) load_parts();
+}
+
+fs::path Run::path(const std::string& name) const {
+  check(has(name), "{}: {} is not there yet: `ace {}` makes it", shown(folder_), one_line(name),
+        run_file(name, shown(folder_)).verb);
+  return folder_ / name;
+}
+
+std::string Run::text(const std::string& name) const { return tensor::read_file(path(name)); }
+
+void Run::load_parts() {
+  settings = Settings();
+  parse_settings(settings, text("settings.toml"), shown(path("settings.toml")));
+  items = parse_items(text("items.jsonl"), shown(path("items.jsonl")));
+
+  const std::string description = shown(path("identifiers.json"));
+  const nlohmann::json json = tensor::parse_json(text("identifiers.json"), description, 16);
+  try {
+    identifiers.vocabulary = vocabulary_of(json.at("vocabulary"), description);
+    corpus_path = json.at("corpus").at("path").get<std::string>();
+    corpus_checksum = json.at("corpus").at("checksum").get<std::string>();
+    quality_json = json.at("quality").dump();
+  } catch (const nlohmann::json::exception&) {
+    fail("{}: expected \"vocabulary\", \"corpus\" with \"path\" and \"checksum\", and \"quality\"", description);
+  }
+
+  const std::string table = shown(path("identifiers.npy"));
+  const tensor::Tensor tokens = tensor::read_npy(path("identifiers.npy"));
+  const int64_t count = int64_t(items.size()), positions = int64_t(identifiers.vocabulary.size());
+  check(tokens.dtype() == tensor::DType::i32 && positions >= 1 && tokens.shape() == tensor::Shape({count, positions}),
+        "{}: expected int32 [{}, {}] (items, positions), found {} {}", table, count, positions, name_of(tokens.dtype()),
+        tokens.shape());
+  identifiers.tokens = tokens;
+  check_tokens(identifiers, table);
+}
+
+std::string Run::identifiers_json(const std::vector<int64_t>& vocabulary, const std::string& corpus_path,
+                                  const std::string& corpus_checksum, const std::string& quality) {
+  return fmt::format(
+      "{{\n\"vocabulary\": [{}],\n\"corpus\": {{\"path\": {}, \"checksum\": {}}},\n\"quality\": {}\n}}\n",
+      fmt::join(vocabulary, ", "), tensor::json_string(corpus_path, "corpus"),
+      tensor::json_string(corpus_checksum, "corpus"), quality);
+}
+
+}  // namespace ace

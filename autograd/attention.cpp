@@ -1,0 +1,70 @@
+#include "kernels/attention.h"
+
+#include <algorithm>
+
+#include "autograd/functions.h"
+
+namespace autograd {
+
+using tensor::check;
+using tensor::dispatch;
+using tensor::floating;
+
+namespace {
+
+/// Offsets must climb from 0 to the number of rows, else a kernel would read beyond the buffer.
+void check_offsets(const char* what, const Tensor& offsets, int64_t rows) {
+  const std::span<const int32_t> at = offsets.values<int32_t>();
+  check(!at.empty() && at.front() == 0 && at.back() == rows && std::is_sorted(at.begin(), at.end()),
+        "attention: the {} offsets must climb from 0 to the {} rows", what, rows);
+}
+
+kernels::AttentionShape shape_of(const Tensor& q, const Tensor& q_offsets, const Tensor& k_offsets, int64_t heads,
+                                 bool causal) {
+  const int64_t d = q.cols();
+  return {q_offsets.elements() - 1,
+          heads,
+          d / heads,
+          q_offsets.data<int32_t>(),
+          k_offsets.data<int32_t>(),
+          causal,
+          d,
+          d,
+          d};
+}
+
+}  // namespace
+
+/// Per sequence and head: O = softmax(Q Kᵀ / √w) V; formulas of the gradients: kernels/attention.h.
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& q_offsets,
+                   const Tensor& k_offsets, int64_t heads, bool causal) {
+  const int64_t d = q.cols();
+  check(heads > 0 && d % heads == 0, "attention: {} heads do not divide width {}", heads, d);
+  check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
+        "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
+  check(q_offsets.elements() == k_offsets.elements(), "attention: {} query and {} key offsets", q_offsets.elements(),
+        k_offsets.elements());
+  check_offsets("query", q_offsets, q.rows());
+  check_offsets("key", k_offsets, k.rows());
+  const bool taped = recording({q, k, v});
+  Tensor o = empty_like(q.value());
+  const Tensor lse(tensor::Shape{taped ? q.rows() : 0, heads}, q.dtype(), q.value().device());
+  const auto shape = shape_of(q.value(), q_offsets, k_offsets, heads, causal);
+  dispatch(floating, o, [&](auto backend, auto type) {
+    using T = decltype(type);
+    kernels::attention(backend, shape, q.data<T>(), k.data<T>(), v.data<T>(), o.data<T>(),
+                       taped ? lse.data<T>() : nullptr);
+  });
+  return record(Op::attention, o, {q, k, v},
+                [shape, q = q.value(), k = k.value(), v = v.value(), o, lse, q_offsets, k_offsets](const Tensor& dy,
+                                                                                                   Gradients dx) {
+                  dispatch(floating, dy, [&](auto backend, auto type) {
+                    using T = decltype(type);
+                    kernels::attention_backward(backend, shape, q.data<T>(), k.data<T>(), v.data<T>(), o.data<T>(),
+                                                lse.data<T>(), dy.data<T>(), dx[0].into<T>(), dx[1].into<T>(),
+                                                dx[2].into<T>());
+                  });
+                });
+}
+
+}  // namespace autograd

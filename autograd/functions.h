@@ -1,0 +1,96 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "kernels/activation.h"
+
+/// Every op, one function each; formula, forward and backward stand together in the file named beside it. Shapes are
+/// written [outermost, …, innermost]; `rows` and `cols` see a tensor as a matrix whose columns are its last dimension.
+/// A wrong shape or dtype fails with one line that starts with the op's name.
+namespace autograd {
+
+// arithmetic.cpp: shapes are broadcast as in NumPy (aligned at the last dimension; 1 stretches), and the gradients
+// summed back
+Variable add(const Variable& a, const Variable& b);
+Variable sub(const Variable& a, const Variable& b);
+Variable mul(const Variable& a, const Variable& b);
+Variable div(const Variable& a, const Variable& b);
+/// factor · x
+Variable scale(const Variable& x, double factor);
+
+// linear.cpp
+/// op(a) op(b) over the last two dimensions; [..., m, k] × [..., k, n] with equal leading dimensions, or b [k, n]
+/// shared.
+Variable matmul(const Variable& a, const Variable& b, bool transpose_a = false, bool transpose_b = false);
+/// x Wᵀ + b;  x [..., in], weight [out, in], bias [out] or undefined.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+// activation.cpp
+Variable relu(const Variable& x);
+Variable elu(const Variable& x);
+Variable silu(const Variable& x);
+Variable sigmoid(const Variable& x);
+Variable tanh(const Variable& x);
+Variable gelu(const Variable& x);
+
+// softmax.cpp: over the last dimension
+Variable softmax(const Variable& x);
+Variable log_softmax(const Variable& x);
+
+// layer_norm.cpp
+/// (x − mean) / √(variance + ε) ⊙ weight + bias over the last dimension; weight, bias [cols].
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon = 1e-5);
+
+// embedding.cpp
+/// factor · rows of table [V, d]; ids: i32 of any shape, result [..., d]. An id outside 0 … V−1 fails.
+Variable embedding(const Variable& table, const Tensor& ids, double factor = 1);
+
+// dropout.cpp
+/// Which mask a dropout uses: a function of (seed, step, site), the same on every device and in the backward pass; or,
+/// for tests, a mask of one's own (u8, 1 keeps).
+struct DropoutSite {
+  double rate = 0;
+  uint64_t seed = 0, step = 0, site = 0;
+  Tensor mask;
+};
+/// x ⊙ keep / (1 − rate); rate 0 is x itself.
+Variable dropout(const Variable& x, const DropoutSite& site);
+
+// shape.cpp
+/// Along `axis` (negative counts from the end); all other dimensions equal.
+Variable concat(std::span<const Variable> parts, int axis);
+inline Variable concat(std::initializer_list<Variable> parts, int axis) {
+  return concat(std::span(parts.begin(), parts.size()), axis);
+}
+/// Entries begin … end−1 of `axis`.
+Variable slice(const Variable& x, int axis, int64_t begin, int64_t end);
+/// The last two dimensions exchanged.
+Variable transpose(const Variable& x);
+/// The same numbers under another shape; no copy.
+Variable reshape(const Variable& x, const tensor::Shape& shape);
+/// The paper's sg[·]: the value, as a constant.
+Variable detach(const Variable& x);
+
+// reduce.cpp
+/// Over everything (result: one element, shape []), or over one axis (which goes).
+Variable sum(const Variable& x);
+Variable mean(const Variable& x);
+Variable sum(const Variable& x, int axis);
+Variable mean(const Variable& x, int axis);
+
+// attention.cpp
+/// Multi-head attention over packed sequences: q [Tq, d], k and v [Tk, d]; offsets i32 [B + 1] say where each sequence
+/// begins (formulas and masks: kernels/attention.h).
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& q_offsets,
+                   const Tensor& k_offsets, int64_t heads, bool causal);
+
+// loss.cpp: one loss per row
+/// −log softmax(logits)[target];  logits [rows, cols], targets i32 [rows] in 0 … cols−1.
+Variable cross_entropy(const Variable& logits, const Tensor& targets);
+/// KL(p‖q) + KL(q‖p), p = softmax(a), q = softmax(b);  a, b [rows, cols].
+Variable bidirectional_kl(const Variable& a, const Variable& b);
+/// Σ_c (a − b)²;  a, b [rows, cols].
+Variable squared_error(const Variable& a, const Variable& b);
+
+}  // namespace autograd

@@ -1,0 +1,36 @@
+#pragma once
+#include "kernels/backend.h"
+#include "kernels/number.h"
+
+namespace kernels {
+
+/// Multi-head scaled dot-product attention over packed sequences (Vaswani et al. 2017, section 3.2).
+/// Queries [Tq, heads·width] and keys, values [Tk, heads·width] hold the sequences one after another; sequence b owns
+/// rows q_offsets[b] … q_offsets[b+1]−1 of the queries and k_offsets[b] … of the keys; head h owns columns h·width …
+/// (h+1)·width−1. Packing is the key-padding mask: there are no padded keys. With `causal`, query i of n sees keys 0 …
+/// i + (m − n) of its m. A query that sees no key gives 0, never NaN.
+///   S = Q Kᵀ / √width   P = softmax(S)   O = P V
+///   dV = Pᵀ dO   dP = dO Vᵀ   dS = P ⊙ (dP − rowsum(dO ⊙ O))   dQ = dS K / √width   dK = dSᵀ Q / √width
+/// Saved for the backward pass: O and lse_i = log Σ_j exp S_ij, from which P is computed anew.
+struct AttentionShape {
+  int64_t sequences, heads, width;
+  const int32_t *q_offsets, *k_offsets;  ///< [sequences + 1] each, ascending from 0
+  bool causal;
+  int64_t q_stride, k_stride,
+      v_stride;  ///< elements from row to row of q (and dq), k (dk), v (dv); of o and do: heads·width
+};
+
+/// lse: [Tq, heads], or null when no backward pass follows.
+template <class T>
+void attention(Cpu, const AttentionShape&, const T* q, const T* k, const T* v, T* o, T* lse);
+
+/// Any of dq, dk, dv may be null.
+template <class T>
+void attention_backward(Cpu, const AttentionShape&, const T* q, const T* k, const T* v, const T* o, const T* lse,
+                        const T* d_o, Grad<T> dq, Grad<T> dk, Grad<T> dv);
+
+/// One query row at a time, in the order of the formula: the oracle of the tiled version.
+template <class T>
+void attention_plain(const AttentionShape&, const T* q, const T* k, const T* v, T* o, T* lse);
+
+}  // namespace kernels

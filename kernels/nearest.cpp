@@ -1,0 +1,148 @@
+#include "kernels/nearest.h"
+
+#include <algorithm>
+
+#include "kernels/gemm.h"
+#include "kernels/rows.h"
+
+namespace kernels {
+namespace {
+
+constexpr int64_t block_elements = int64_t(1) << 18;  // of x·e: stays in the second-level cache
+
+int64_t block_rows(int64_t n, int64_t k) {
+  return std::min(n, std::clamp<int64_t>(block_elements / std::max<int64_t>(k, 1), 64, 1024));
+}
+
+/// ‖x − e‖² in f64. Never inlined, so that every caller gets the same bits.
+template <class T>
+[[gnu::noinline]] double exact_distance(const T* x, const T* e, int64_t d) {
+  return OneThread{}.sum(d, [=](int64_t i) {
+    const double difference = double(x[i]) - double(e[i]);
+    return difference * difference;
+  });
+}
+
+template <class T>
+T squared_norm(const T* x, int64_t d) {
+  return OneThread{}.sum(d, [=](int64_t i) { return x[i] * x[i]; });
+}
+
+struct Winner {
+  int32_t index = -1;
+  double distance = infinity<double>;
+};
+
+/// The nearest of the codes that pass the filter; a smaller distance wins, then the smaller index.
+template <class T, class Filter>
+Winner nearest_of(const T* x, const T* e, int64_t k, int64_t d, const Filter& may_win) {
+  Winner best;
+  for (int64_t j = 0; j < k; ++j) {
+    if (!may_win(j)) continue;
+    const double distance = exact_distance(x, e + j * d, d);
+    if (distance < best.distance) best = {int32_t(j), distance};
+  }
+  return best;
+}
+
+template <class T>
+void store(Winner winner, int32_t* index, T* distance) {
+  *index = winner.index;
+  if (distance != nullptr) *distance = winner.index < 0 ? std::numeric_limits<T>::quiet_NaN() : T(winner.distance);
+}
+
+/// The codes' squared norms, and how far two scores of one row can lie on the wrong side of each other.
+template <class T>
+struct Codes {
+  const T* e;
+  const T* norms;
+  T largest;  ///< max_j ‖e_j‖
+  int64_t k, d;
+
+  /// A sum of d products is off by at most (d + 2) u Σ|terms|, in whatever order it is taken (u = ε/2), and
+  /// Σ|x_i e_i| ≤ ‖x‖ ‖e‖; twice that, for two scores; and what underflow can lose.
+  T tolerance(T x_norm) const {
+    using Limits = std::numeric_limits<T>;
+    return T(d + 4) * (Limits::epsilon() * largest * (largest + 2 * x_norm) + Limits::min());
+  }
+};
+
+/// One row, given products_j = −2 x·e_j. The conditions are such that a NaN or an overflow makes a code a candidate.
+template <class T>
+Winner nearest_code(const Codes<T>& codes, const T* x, const T* products) {
+  const T* norms = codes.norms;
+  T lowest = infinity<T>;
+#pragma omp simd reduction(min : lowest)
+  for (int64_t j = 0; j < codes.k; ++j) {
+    const T score = norms[j] + products[j];
+    lowest = score < lowest ? score : lowest;
+  }
+  const T limit = lowest + codes.tolerance(std::sqrt(squared_norm(x, codes.d)));
+  uint32_t candidates = 0, where = 0;  // the sum of the candidates' indices: of the one, when there is one
+  const int32_t count = int32_t(codes.k);
+#pragma omp simd reduction(+ : candidates, where)
+  for (int32_t j = 0; j < count; ++j) {
+    const bool candidate = !(norms[j] + products[j] > limit);
+    candidates += candidate ? 1u : 0u;
+    where += candidate ? uint32_t(j) : 0u;
+  }
+  if (candidates == 1) {
+    const double distance = exact_distance(x, codes.e + int64_t(where) * codes.d, codes.d);
+    return distance < infinity<double> ? Winner{int32_t(where), distance} : Winner{};
+  }
+  return nearest_of(x, codes.e, codes.k, codes.d, [&](int64_t j) { return !(norms[j] + products[j] > limit); });
+}
+
+}  // namespace
+
+int64_t nearest_scratch(int64_t n, int64_t k) { return (block_rows(n, k) + 1) * k; }
+
+template <class T>
+void nearest(Cpu cpu, const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d,
+             T* scratch) {
+  const int64_t block = block_rows(n, k);
+  T* norms = scratch;
+  T* products = scratch + k;
+  T largest = 0;
+  for_rows(cpu, k, 2 * d, [=](auto, int64_t j) { norms[j] = squared_norm(e + j * d, d); });
+  for (int64_t j = 0; j < k; ++j) largest = norms[j] > largest ? norms[j] : largest;
+  const Codes<T> codes{e, norms, std::sqrt(largest), k, d};
+  for (int64_t first = 0; first < n; first += block) {
+    const int64_t rows = std::min(block, n - first);
+    const T* begin = x + first * d;
+    gemm(cpu, rows, k, d, T(-2), {begin, d}, {e, d, true}, T(0), products, k);
+    for_rows(cpu, rows, 2 * k + 4 * d, [=, &codes](auto, int64_t r) {
+      store(nearest_code(codes, begin + r * d, products + r * k), index + first + r,
+            distance == nullptr ? nullptr : distance + first + r);
+    });
+  }
+}
+
+template <class T>
+void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d) {
+  for (int64_t r = 0; r < n; ++r) {
+    store(nearest_of(x + r * d, e, k, d, [](int64_t) { return true; }), index + r,
+          distance == nullptr ? nullptr : distance + r);
+  }
+}
+
+template <class T>
+void squared_distances(Cpu cpu, const T* x, const T* e, T* y, int64_t n, int64_t k, int64_t d) {
+  for_rows(cpu, n, 3 * k * d, [=](auto team, int64_t r) {
+    for (int64_t j = 0; j < k; ++j) {
+      y[r * k + j] = team.sum(d, [=](int64_t i) {
+        const T difference = x[r * d + i] - e[j * d + i];
+        return difference * difference;
+      });
+    }
+  });
+}
+
+#define ACE_INSTANTIATE(T)                                                                     \
+  template void nearest(Cpu, const T*, const T*, int32_t*, T*, int64_t, int64_t, int64_t, T*); \
+  template void nearest_plain(const T*, const T*, int32_t*, T*, int64_t, int64_t, int64_t);    \
+  template void squared_distances(Cpu, const T*, const T*, T*, int64_t, int64_t, int64_t);
+ACE_INSTANTIATE(float)
+ACE_INSTANTIATE(double)
+
+}  // namespace kernels

@@ -1,0 +1,40 @@
+#include "nn/layers.h"
+
+#include <cmath>
+
+namespace nn {
+
+void Linear::parameters(const std::string& name, Parameters& into) const {
+  into.push_back({join(name, "weight"), weight});
+  into.push_back({join(name, "bias"), bias});
+}
+
+void LayerNorm::parameters(const std::string& name, Parameters& into) const {
+  into.push_back({join(name, "weight"), weight});
+  into.push_back({join(name, "bias"), bias});
+}
+
+void Embedding::parameters(const std::string& name, Parameters& into) const {
+  into.push_back({join(name, "weight"), weight});
+}
+
+void FeedForward::parameters(const std::string& name, Parameters& into) const {
+  up.parameters(join(name, "up"), into);
+  down.parameters(join(name, "down"), into);
+}
+
+Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type) {
+  int32_t last = 0;
+  for (const int32_t t : positions.values<int32_t>()) last = std::max(last, t);
+  Tensor table(Shape{last + 1, width}, DType::f64);
+  for (int64_t t = 0; t <= last; ++t) {
+    double* row = table.data<double>() + t * width;
+    for (int64_t i = 0; i < width; ++i) {
+      const double angle = double(t) / std::pow(10000.0, double(i - i % 2) / double(width));
+      row[i] = i % 2 == 0 ? std::sin(angle) : std::cos(angle);
+    }
+  }
+  return autograd::embedding(Variable(table.to(type)), positions);
+}
+
+}  // namespace nn

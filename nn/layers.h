@@ -1,0 +1,43 @@
+#pragma once
+#include "nn/pass.h"
+
+namespace nn {
+
+/// y = x Wᵀ + b.  weight [out, in], bias [out]
+struct Linear {
+  Linear(int64_t out, int64_t in, Initializer& init)
+      : weight(init.xavier_uniform(out, in)), bias(init.constant({out}, 0)) {}
+  Variable operator()(const Variable& x) const { return autograd::linear(x, weight, bias); }
+  void parameters(const std::string& name, Parameters& into) const;
+  Variable weight, bias;
+};
+
+/// Layer normalisation, ε = 1e-5.  weight, bias [width]
+struct LayerNorm {
+  LayerNorm(int64_t width, Initializer& init) : weight(init.constant({width}, 1)), bias(init.constant({width}, 0)) {}
+  Variable operator()(const Variable& x) const { return autograd::layer_norm(x, weight, bias, 1e-5); }
+  void parameters(const std::string& name, Parameters& into) const;
+  Variable weight, bias;
+};
+
+/// Rows of a table.  weight [entries, width]
+struct Embedding {
+  Embedding(int64_t entries, int64_t width, Initializer& init) : weight(init.xavier_uniform(entries, width)) {}
+  Variable operator()(const Tensor& ids, double factor = 1) const { return autograd::embedding(weight, ids, factor); }
+  void parameters(const std::string& name, Parameters& into) const;
+  Variable weight;
+};
+
+/// down(drop(relu(up(x)))).  up [inner, width], down [width, inner]
+struct FeedForward {
+  FeedForward(int64_t width, int64_t inner, Initializer& init) : up(inner, width, init), down(width, inner, init) {}
+  Variable operator()(const Variable& x, Pass& pass) const { return down(pass.drop(autograd::relu(up(x)))); }
+  void parameters(const std::string& name, Parameters& into) const;
+  Linear up, down;
+};
+
+/// PE[t, 2i] = sin(t / 10000^(2i/d)), PE[t, 2i+1] = cos(same) for the given t (Vaswani et al. 2017, section 3.5).
+/// positions i32 [n] → a constant [n, width].
+Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type);
+
+}  // namespace nn

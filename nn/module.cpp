@@ -1,0 +1,45 @@
+#include "nn/module.h"
+
+#include <cmath>
+
+namespace nn {
+
+using tensor::check;
+
+std::string join(const std::string& name, std::string_view part) {
+  return name.empty() ? std::string(part) : fmt::format("{}.{}", name, part);
+}
+
+Variable Initializer::xavier_uniform(int64_t out, int64_t in) {
+  const double a = std::sqrt(6.0 / double(in + out));
+  Tensor value(Shape{out, in}, DType::f64);
+  for (double& x : value.values<double>()) x = a * (2 * random_.uniform() - 1);
+  return Variable(value.to(type_), true);
+}
+
+Variable Initializer::constant(Shape shape, double value) { return Variable(tensor::full(shape, type_, value), true); }
+
+int64_t count(const Parameters& parameters) {
+  int64_t total = 0;
+  for (const Parameter& parameter : parameters) total += parameter.variable.elements();
+  return total;
+}
+
+void load(const Parameters& parameters, const tensor::Safetensors& file) {
+  for (const Parameter& parameter : parameters) {
+    const Tensor& stored = file.at(parameter.name, parameter.variable.shape());
+    const Tensor value =
+        stored.dtype() == parameter.variable.dtype() ? stored.clone() : stored.to(parameter.variable.dtype());
+    parameter.variable.set_value(value);
+  }
+  check(file.tensors.size() == parameters.size(), "{}: expected {} tensors, found {}", file.origin, parameters.size(),
+        file.tensors.size());
+}
+
+std::map<std::string, Tensor> to_tensors(const Parameters& parameters) {
+  std::map<std::string, Tensor> result;
+  for (const Parameter& parameter : parameters) result[parameter.name] = parameter.variable.value();
+  return result;
+}
+
+}  // namespace nn

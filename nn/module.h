@@ -1,0 +1,57 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "autograd/functions.h"
+#include "tensor/random.h"
+#include "tensor/safetensors.h"
+
+namespace nn {
+
+using autograd::Variable;
+using tensor::DType;
+using tensor::Shape;
+using tensor::Tensor;
+
+/// A parameter and its full name, which is its tensor's name in a checkpoint.
+struct Parameter {
+  std::string name;
+  Variable variable;
+};
+using Parameters = std::vector<Parameter>;
+
+/// A module is a struct of Variables and other modules, with
+///   - a constructor that takes its sizes and an Initializer,
+///   - forward(...) const, or operator() where there is but one way to use it: const, and usable from several threads,
+///   - parameters(name, into) const, which lists what it owns as `name.part`.
+/// This lists all parameters of one that has no name of its own.
+template <class Module>
+Parameters parameters(const Module& module) {
+  Parameters result;
+  module.parameters("", result);
+  return result;
+}
+/// "encoder" + "layers" → "encoder.layers"; nothing + "layers" → "layers"
+std::string join(const std::string& name, std::string_view part);
+
+/// Makes parameters: draws from one generator in the order of construction.
+class Initializer {
+ public:
+  Initializer(uint64_t seed, DType type = DType::f32) : random_(seed, stream), type_(type) {}
+  /// U(−a, a), a = √(6 / (in + out)) for [out, in] (Glorot and Bengio 2010, equation 16).
+  Variable xavier_uniform(int64_t out, int64_t in);
+  Variable constant(Shape shape, double value);
+
+ private:
+  static constexpr uint64_t stream = 0x1417;
+  tensor::Random random_;
+  DType type_;
+};
+
+int64_t count(const Parameters& parameters);
+/// Copies values from a file's tensors, each by its name and shape, converted to the parameter's dtype. Fails, naming
+/// the tensor, when one is missing or of another shape, or when the file holds one that the module does not have.
+void load(const Parameters& parameters, const tensor::Safetensors& file);
+std::map<std::string, Tensor> to_tensors(const Parameters& parameters);
+
+}  // namespace nn

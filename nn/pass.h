@@ -1,0 +1,34 @@
+#pragma once
+#include <functional>
+#include <span>
+
+#include "nn/module.h"
+
+namespace nn {
+
+/// One forward pass through a model: whether and how it drops, and who listens to what it computes.
+class Pass {
+ public:
+  /// Inference: nothing is dropped.
+  Pass() = default;
+  /// Training: every call of drop() is a site of its own, numbered in call order; masks follow from (seed, step, site).
+  Pass(double rate, uint64_t seed, uint64_t step) : rate_(rate), seed_(seed), step_(step) {}
+  /// Training with given masks (u8, 1 keeps), one per site in call order: to compare with another implementation.
+  Pass(double rate, std::span<const Tensor> masks) : rate_(rate), masks_(masks), given_(true) {}
+
+  Variable drop(const Variable& x);
+
+  /// Called with the name and value of each intermediate result that the model shows.
+  std::function<void(const std::string& name, const Variable& value)> tap;
+  void show(const std::string& name, const Variable& value) const {
+    if (tap) tap(name, value);
+  }
+
+ private:
+  double rate_ = 0;
+  uint64_t seed_ = 0, step_ = 0, site_ = 0;
+  std::span<const Tensor> masks_;
+  bool given_ = false;
+};
+
+}  // namespace nn
