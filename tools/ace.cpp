@@ -27,6 +27,7 @@ int run(int count, char** words) {
                          tools::add_evaluate, tools::add_search, tools::add_inspect}) {
     add(app, flags, action);
   }
+  app.footer([] { return tools::settings_help(""); });
   app.require_subcommand(1);
   try {
     app.parse(count, words);

@@ -46,14 +46,19 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_flag("--quiet", flags.quiet, "no progress");
 }
 
-std::string flags_help(const CLI::App& app, std::string_view stage) {
+std::string flags_help(const CLI::App& app) {
   std::string text = "Everywhere:\n";
-  for (const CLI::Option* option : app.get_options([](const CLI::Option* o) { return !o->get_lnames().empty(); })) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr()) continue;  // the verb lists its own
     const bool takes_value = option->get_type_size() > 0 && option->get_expected_max() > 0;
     const std::string value = takes_value ? " " + option->get_type_name() : "";
     text += help_row("--" + option->get_lnames().front() + value, option->get_description());
   }
-  text += "\nSettings (--set, --config), with their defaults:\n";
+  return text;
+}
+
+std::string settings_help(std::string_view stage) {
+  std::string text = "Settings (--set, --config), with their defaults:\n";
   const ace::Settings defaults;
   for (const ace::Setting& setting : ace::settings_table()) {
     if (!stage.empty() && setting.stage != stage && setting.stage != "all") continue;

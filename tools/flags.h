@@ -22,8 +22,10 @@ struct Flags {
   std::optional<int64_t> seed;
 };
 void add_flags(CLI::App& app, Flags& flags);
-/// Help text on the flags and on the settings of a verb's stage (empty: of all).
-std::string flags_help(const CLI::App& app, std::string_view stage);
+/// Help text on the flags that every verb takes.
+std::string flags_help(const CLI::App& app);
+/// Help text on the settings of a stage, or with "" on all.
+std::string settings_help(std::string_view stage);
 /// Refuses a device that this build lacks and sets the number of threads.
 void apply_machine_flags(const Flags& flags);
 

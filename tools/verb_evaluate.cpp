@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "ace/evaluate.h"
@@ -15,7 +16,7 @@ namespace {
 
 struct Options : ace::EvaluateOptions {
   std::filesystem::path run;
-  std::string split_name = "test";
+  std::string split_name = "test", beam_list;
 };
 
 void check_options(Options& options) {
@@ -27,8 +28,15 @@ void check_options(Options& options) {
   if (options.pool != "all" && options.pool != "test") {
     fail_usage("--pool: expected all or test, found {}", ace::quote(options.pool));
   }
-  for (const int64_t beam : options.beams) {
-    if (beam < 1 || beam > 100000) fail_usage("--beam: expected 1 to 100000, found {}", beam);
+  for (std::string_view rest = options.beam_list; !rest.empty();) {
+    const std::string_view word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    int64_t beam = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), beam);
+    if (error != std::errc() || end != word.data() + word.size() || beam < 1 || beam > 100000) {
+      fail_usage("--beam: expected 1 to 100000, or several like 5,25,50, found {}", ace::quote(options.beam_list));
+    }
+    options.beams.push_back(beam);
   }
 }
 
@@ -75,10 +83,7 @@ void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
   verb.add_option("RUN", options->run, "trained run folder")->required()->type_name("");
   verb.add_option("--split", options->split_name, "train, dev or test; default test")->type_name("NAME");
   verb.add_option("--pool", options->pool, "rank all items or those of the test pool; default all")->type_name("NAME");
-  verb.add_option("--beam", options->beams, "beam size, or several: 5,25,50; default search.beam")
-      ->type_name("N")
-      ->delimiter(',')
-      ->expected(1);
+  verb.add_option("--beam", options->beam_list, "beam size, or several: 5,25,50; default search.beam")->type_name("N");
   verb.add_flag("--unconstrained", options->unconstrained,
                 "measure beam search without the tree of identifiers as well");
   verb.add_option("--trec", options->trec, "write the results as a TREC run file")->type_name("FILE");

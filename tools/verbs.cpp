@@ -10,7 +10,7 @@ namespace tools {
 CLI::App& add_verb(CLI::App& app, const std::string& name, const std::string& help, const std::string& stage) {
   CLI::App* verb = app.add_subcommand(name, help);
   verb->fallthrough();
-  verb->footer([&app, stage] { return "\n" + flags_help(app, stage); });
+  verb->footer([&app, stage] { return flags_help(app) + "\n" + settings_help(stage); });
   return *verb;
 }
 
