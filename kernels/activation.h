@@ -72,19 +72,34 @@ struct Tanh {
   }
 };
 
-/// f = x Φ(x), Φ = (1 + erf(x / √2)) / 2;  f′ = Φ + x φ, φ = e^(−x²/2) / √(2π).
+/// Φ(x) = ∫_{−∞}^x φ, φ(x) = e^(−x²/2) / √(2π): the normal distribution. f32: the tail 1 − Φ(u), u = |x|, is
+/// e^(−u²/2) t P(t), t = 1 / (1 + 0.26 u), P fitted at Chebyshev nodes for 0 ≤ u ≤ 14 (relative error under 1e-7), so
+/// no digits cancel on either side, and loops vectorise.
+ACE_HD float normal_cdf(float x) {
+  const float t = 1.0f / (1.0f + 0.26f * (x < 0 ? -x : x));
+  float p = 0.0321890587f;
+  p = p * t - 0.16085816f;
+  p = p * t + 0.267731232f;
+  p = p * t - 0.169100441f;
+  p = p * t + 0.173176696f;
+  p = p * t + 0.0459559995f;
+  p = p * t + 0.104291785f;
+  p = p * t + 0.102844979f;
+  p = p * t + 0.103768854f;
+  const float tail = p * t * kernels::exp(-0.5f * x * x);
+  return x < 0 ? tail : 1.0f - tail;
+}
+ACE_HD double normal_cdf(double x) { return 0.5 * ::erfc(-0.70710678118654752440 * x); }
+
+/// f = x Φ(x);  f′ = Φ + x φ.
 struct Gelu {
   template <class A>
-  static ACE_HD A normal(A x) {
-    return A(0.5) * (A(1) + kernels::erf(x * A(0.70710678118654752440)));
-  }
-  template <class A>
   static ACE_HD A value(A x) {
-    return x * normal(x);
+    return x * normal_cdf(x);
   }
   template <class A>
   static ACE_HD A derivative(A x, A) {
-    return normal(x) + x * A(0.39894228040143267794) * kernels::exp(A(-0.5) * x * x);
+    return normal_cdf(x) + x * A(0.39894228040143267794) * kernels::exp(A(-0.5) * x * x);
   }
 };
 

@@ -6,10 +6,13 @@ namespace kernels {
 
 enum class Arithmetic { add, sub, mul, div };
 
-/// y = a ∘ b with its two derivatives, element by element:  da = ∂y/∂a dy,  db = ∂y/∂b dy.
+/// y = a ∘ b with its two derivatives, element by element:  da = ∂y/∂a dy,  db = ∂y/∂b dy. Which operands a derivative
+/// reads is part of the formula: what it does not read need not be kept.
+enum class Reads { none = 0, a = 1, b = 2, both = 3 };
+
 /// y = a + b;  ∂a = 1;  ∂b = 1.
 struct Add {
-  static constexpr bool needs_operands = false;
+  static constexpr Reads reads_for_a = Reads::none, reads_for_b = Reads::none;
   template <class A>
   static ACE_HD A value(A a, A b) {
     return a + b;
@@ -26,7 +29,7 @@ struct Add {
 
 /// y = a − b;  ∂a = 1;  ∂b = −1.
 struct Sub {
-  static constexpr bool needs_operands = false;
+  static constexpr Reads reads_for_a = Reads::none, reads_for_b = Reads::none;
   template <class A>
   static ACE_HD A value(A a, A b) {
     return a - b;
@@ -43,7 +46,7 @@ struct Sub {
 
 /// y = a b;  ∂a = b;  ∂b = a.
 struct Mul {
-  static constexpr bool needs_operands = true;
+  static constexpr Reads reads_for_a = Reads::b, reads_for_b = Reads::a;
   template <class A>
   static ACE_HD A value(A a, A b) {
     return a * b;
@@ -60,7 +63,7 @@ struct Mul {
 
 /// y = a / b;  ∂a = 1 / b;  ∂b = −a / b².
 struct Div {
-  static constexpr bool needs_operands = true;
+  static constexpr Reads reads_for_a = Reads::b, reads_for_b = Reads::both;
   template <class A>
   static ACE_HD A value(A a, A b) {
     return a / b;
@@ -77,7 +80,7 @@ struct Div {
 
 /// How two operands are walked together: sizes of the result, outermost first, and for each dimension how far a step
 /// moves in each operand; 0 where that operand is repeated. The result is row-major without gaps, and so is an operand
-/// over the dimensions in which it is not repeated.
+/// over the dimensions in which it is not repeated. In no dimension longer than 1 are both repeated.
 struct Broadcast {
   static constexpr int max_rank = 6;
   int rank = 0;
@@ -93,7 +96,8 @@ template <class T>
 void arithmetic(Cpu, Arithmetic, const Broadcast&, const T* a, const T* b, T* y);
 
 /// da = (or +=) Σ ∂y/∂a dy, db = (or +=) Σ ∂y/∂b dy; the sums run over the dimensions in which the operand was
-/// repeated, because each of its elements took part in all of those results. For add and sub, a and b may be null.
+/// repeated, because each of its elements took part in all of those results. An operand that the derivative does not
+/// read may be null.
 template <class T>
 void arithmetic_backward_a(Cpu, Arithmetic, const Broadcast&, const T* a, const T* b, const T* dy, Grad<T> da);
 template <class T>

@@ -1,10 +1,34 @@
 #include "kernels/gemm.h"
 
 #include <cblas.h>
+#include <dlfcn.h>
 
 #include <algorithm>
+#include <mutex>
 
-extern "C" char* openblas_get_corename();  // exported by OpenBLAS, not in its headers
+// OpenBLAS without threads of its own takes no lock where it hands out packing buffers, so two of our threads that
+// start a product at the same moment could be given the same one (seen: one product in a hundred wrong). These two
+// stand before its own in the loader's order, and pass on under a lock that is held for the hand-out alone.
+namespace {
+std::mutex buffers;
+template <class Function>
+Function original(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+}  // namespace
+extern "C" {
+void* blas_memory_alloc(int purpose) {
+  static const auto next = original<void* (*)(int)>("blas_memory_alloc");
+  const std::lock_guard lock(buffers);
+  return next(purpose);
+}
+void blas_memory_free(void* buffer) {
+  static const auto next = original<void (*)(void*)>("blas_memory_free");
+  const std::lock_guard lock(buffers);
+  next(buffer);
+}
+char* openblas_get_corename();  // exported, but in no header
+}
 
 namespace kernels {
 namespace {

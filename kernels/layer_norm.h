@@ -1,6 +1,5 @@
 #pragma once
-#include "kernels/backend.h"
-#include "kernels/team.h"
+#include "kernels/put.h"
 
 namespace kernels {
 
@@ -34,7 +33,8 @@ ACE_HD void layer_norm_backward_row(Team team, const T* x, const T* weight, RowM
   const A mean = moments.mean, rstd = moments.rstd;
   const A g = team.sum(cols, [=](int64_t i) { return A(weight[i]) * A(dy[i]); }) / A(cols);
   const A gx = team.sum(cols, [=](int64_t i) { return A(weight[i]) * A(dy[i]) * ((A(x[i]) - mean) * rstd); }) / A(cols);
-  team.each(cols, [=](int64_t i) { dx.put(i, rstd * (A(weight[i]) * A(dy[i]) - g - (A(x[i]) - mean) * rstd * gx)); });
+  put_each(team, dx, cols,
+           [=](int64_t i) { return rstd * (A(weight[i]) * A(dy[i]) - g - (A(x[i]) - mean) * rstd * gx); });
 }
 
 /// mean and rstd [rows] are what the backward pass needs; null when nobody does.

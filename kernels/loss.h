@@ -1,6 +1,5 @@
 #pragma once
-#include "kernels/backend.h"
-#include "kernels/team.h"
+#include "kernels/put.h"
 
 /// One loss per row of [rows, cols], cols ≥ 1; the gradients take dL/dloss [rows].
 namespace kernels {
@@ -32,9 +31,9 @@ ACE_HD void cross_entropy_backward_row(Team team, const T* x, int32_t target, Ac
   using A = Accumulator<T>;
   const auto norm = row_normaliser(team, x, cols);
   const A m = norm.max, z = A(1) / norm.total;
-  team.each(cols, [=](int64_t i) {
+  put_each(team, dx, cols, [=](int64_t i) {
     const A p = exp(A(x[i]) - m) * z;
-    dx.put(i, (int32_t(i) == target ? p - A(1) : p) * dloss);
+    return (int32_t(i) == target ? p - A(1) : p) * dloss;
   });
 }
 
@@ -63,11 +62,11 @@ ACE_HD void bidirectional_kl_backward_row(Team team, const T* a, const T* b, Acc
   const auto l = [=](int64_t i) { return (A(a[i]) - log_za) - (A(b[i]) - log_zb); };
   if (da) {
     const A pl = team.sum(cols, [=](int64_t i) { return p(i) * l(i); });
-    team.each(cols, [=](int64_t i) { da.put(i, (p(i) * (l(i) - pl) + p(i) - q(i)) * dloss); });
+    put_each(team, da, cols, [=](int64_t i) { return (p(i) * (l(i) - pl) + p(i) - q(i)) * dloss; });
   }
   if (db) {
     const A ql = team.sum(cols, [=](int64_t i) { return q(i) * l(i); });
-    team.each(cols, [=](int64_t i) { db.put(i, (q(i) * (ql - l(i)) + q(i) - p(i)) * dloss); });
+    put_each(team, db, cols, [=](int64_t i) { return (q(i) * (ql - l(i)) + q(i) - p(i)) * dloss; });
   }
 }
 
@@ -83,8 +82,8 @@ ACE_HD void squared_error_backward_row(Team team, const T* a, const T* b, Accumu
                                        int64_t cols) {
   using A = Accumulator<T>;
   const A two = A(2) * dloss;
-  if (da) team.each(cols, [=](int64_t i) { da.put(i, two * (A(a[i]) - A(b[i]))); });
-  if (db) team.each(cols, [=](int64_t i) { db.put(i, two * (A(b[i]) - A(a[i]))); });
+  if (da) put_each(team, da, cols, [=](int64_t i) { return two * (A(a[i]) - A(b[i])); });
+  if (db) put_each(team, db, cols, [=](int64_t i) { return two * (A(b[i]) - A(a[i])); });
 }
 
 template <class T>
