@@ -291,12 +291,16 @@ TEST_F(RunTest, AKilledProcessLeavesARunThatOpens) {
 }
 
 TEST_F(RunTest, CanBeOpenedWhileAnotherCommits) {
+  std::string writing_failed;
   std::thread writer([&] {
-    Run run = Run::open(folder());
-    for (int k = 0; k < 20; ++k) run.commit({{"log.jsonl", std::to_string(k)}, {"retriever.safetensors", "x"}});
+    writing_failed = message_of([&] {
+      ace::Run run = ace::Run::open(folder());
+      for (int k = 0; k < 20; ++k) run.commit({{"log.jsonl", std::to_string(k)}, {"retriever.safetensors", "x"}});
+    });
   });
   for (int k = 0; k < 20; ++k) EXPECT_EQ(message_of([&] { Run::open(folder()); }), "");
   writer.join();
+  EXPECT_EQ(writing_failed, "");
   EXPECT_EQ(Run::open(folder()).text("log.jsonl"), "19");
 }
 
