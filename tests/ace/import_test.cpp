@@ -302,6 +302,16 @@ TEST(Import, EmbeddingsFollowTheItems) {
   }
 }
 
+TEST(Import, AnImportedCorpusIsWrittenAndLoadedAgain) {
+  Small small;
+  const Corpus corpus = import_corpus(small.options);
+  write_corpus(small.path() / "corpus", corpus);
+  const Corpus loaded = load_corpus(small.path() / "corpus");
+  EXPECT_EQ(ids(loaded), ids(corpus));
+  EXPECT_EQ(judgements(loaded), judgements(corpus));
+  EXPECT_EQ(loaded.embeddings.values<const float>()[6], 3.0f);
+}
+
 TEST(Import, IdsReorderTheEmbeddings) {
   Small small;
   for (const tensor::DType type : {tensor::DType::f16, tensor::DType::f32, tensor::DType::f64}) {
