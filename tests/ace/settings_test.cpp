@@ -184,6 +184,21 @@ TEST(Settings, RulesBetweenSettingsAreChecked) {
   EXPECT_EQ(broken({"train.weight_decay=0.1", "train.optimizer=adamw"}), "");
 }
 
+TEST(Settings, ThePapersFileHoldsThePapersValues) {
+  Settings s;
+  load_settings(s, ACE_SOURCE_DIR "/tools/paper.toml");
+  EXPECT_NO_THROW(check_settings(s));
+  EXPECT_EQ(s.kmeans.clusters, 128);
+  EXPECT_EQ(s.rqvae.rate, 1e-4);
+  EXPECT_EQ(s.train.batch, 512);
+  EXPECT_EQ(s.train.omega, 0.15);
+}
+
+TEST(Settings, AMissingFileIsNamed) {
+  Settings s;
+  EXPECT_NE(failure([&] { load_settings(s, "/nowhere/my.toml"); }).find("/nowhere/my.toml"), std::string::npos);
+}
+
 TEST(Settings, TheMarkdownTableHasARowForEach) {
   const std::string table = settings_markdown();
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), std::ptrdiff_t(settings_table().size() + 2));
