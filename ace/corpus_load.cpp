@@ -40,7 +40,7 @@ std::string take_id(const Place& place, std::optional<std::string>& id) {
   place.check(id.has_value(), "\"_id\" missing");
   place.check(!id->empty(), "\"_id\" is empty");
   const bool control = std::any_of(id->begin(), id->end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; });
-  place.check(!control, "\"_id\" has a control character: \"{}\"", one_line(*id));
+  if (control) place.fail("\"_id\" {} has a control character", quote(*id));
   return std::move(*id);
 }
 
@@ -53,8 +53,7 @@ Index index_ids(const std::vector<T>& rows, const std::string& file) {
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto [first, inserted] = index.emplace(rows[i].id, int32_t(i));
     if (!inserted) {
-      Place{file, int64_t(i) + 1}.fail("\"_id\" \"{}\" is that of line {} too", one_line(rows[i].id),
-                                       first->second + 1);
+      Place{file, int64_t(i) + 1}.fail("\"_id\" {} is that of line {} too", quote(rows[i].id), first->second + 1);
     }
   }
   return index;
@@ -90,7 +89,7 @@ std::optional<int32_t> integer(std::string_view text) {
 
 int32_t known(const Place& place, const Index& index, std::string_view id, std::string_view what) {
   const auto found = index.find(id);
-  place.check(found != index.end(), "unknown {} \"{}\"", what, one_line(id));
+  if (found == index.end()) place.fail("unknown {} {}", what, quote(id));
   return found->second;
 }
 
@@ -124,7 +123,7 @@ std::vector<Judgement> parse_judgements(std::string_view text, const std::string
       return;
     }
     const std::optional<int32_t> value = integer(score);
-    place.check(value.has_value(), "expected an integer score, found \"{}\"", one_line(score));
+    if (!value) place.fail("expected an integer score, found {}", quote(score));
     judgements.push_back({known(place, queries, query, "query"), known(place, items, item, "item"), *value});
   });
   check(header, "{}: expected a header line (query-id, corpus-id, score), found nothing", file);
@@ -208,7 +207,7 @@ std::vector<Item> parse_items(std::string_view text, const std::string& file) {
     item.path = std::move(values[4]).value_or("");
     const bool known =
         item.split.empty() || std::find(split_names.begin(), split_names.end(), item.split) != split_names.end();
-    place.check(known, "expected split train, dev or test, found \"{}\"", one_line(item.split));
+    if (!known) place.fail("expected split train, dev or test, found {}", quote(item.split));
   });
   check(!items.empty(), "{}: expected at least one item, found none", file);
   index_ids(items, file);

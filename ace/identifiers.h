@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,20 +20,31 @@ struct Identifiers {
   }
 };
 
+/// Fails unless `tokens` is [N, J] i32 with one vocabulary size per position and every token inside its vocabulary.
+void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary);
+
+/// The items in lexicographic order of their first `positions` tokens; equal rows stay in item order. `items` restricts
+/// the order to some (ascending); empty means all. Linear time. Tokens must not be negative.
+std::vector<int32_t> lexicographic_order(const tensor::Tensor& tokens, int64_t positions,
+                                         std::span<const int32_t> items = {});
+
 /// Appends the unique token: the counter of earlier items with the same prefix, in item order. U = the next power of
-/// two above the largest counter, at least 4, at most `unique`; more items than that are counted in several base-U
-/// digits. prefixes: [N, P] i32 with the given vocabulary sizes.
+/// two above the largest counter, at least 4, at most `unique` (a power of two); more items than that are counted in
+/// several base-U digits, most significant first. prefixes: [N, P] i32 with the given vocabulary sizes.
 Identifiers add_unique(const tensor::Tensor& prefixes, const std::vector<int64_t>& vocabulary, int64_t unique);
 
-/// Hierarchical K-Means (spec section 9, table 2): cluster into K, each cluster again, until a leaf holds at most
-/// `leaf` items; the last token counts within the leaf; rows are padded to one length with token 0.
+/// Hierarchical K-Means (spec section 9, table 2): cluster x [N, D] f32 into `clusters` ≥ 2, each cluster again, until
+/// a leaf holds at most `leaf` items; the last token counts within the leaf; rows are padded to one length with token
+/// 0.
 Identifiers hierarchical_identifiers(const tensor::Tensor& x, int64_t clusters, int64_t leaf, uint64_t seed);
 
 /// How well the codes spread (spec section 4): what `identify` prints and stores.
 struct CodeUse {
   int64_t entries = 0, used = 0;
   double perplexity = 0;     ///< exp(entropy)
-  double entropy_ratio = 0;  ///< entropy / ln(entries)
+  double entropy_ratio = 0;  ///< entropy / ln(entries); 1 for a vocabulary of one
+  double coverage() const { return entries > 0 ? double(used) / double(entries) : 0; }
+  int64_t dead() const { return entries - used; }
 };
 struct IdentifierQuality {
   int64_t items = 0;
@@ -42,7 +54,9 @@ struct IdentifierQuality {
   double capacity = 0;  ///< number of prefixes the grid has
   std::string advice;   ///< which K, C, M would do, when the grid is too small; else empty
 };
-/// `prefix` = how many leading positions are the prefix.
-IdentifierQuality identifier_quality(const Identifiers& identifiers, int64_t prefix);
+/// `prefix` = how many leading positions are the prefix; `coarse`: the first of them is the K-Means token (scheme
+/// "ace"). The grid is too small when more than one item in twenty would share its prefix even if all prefixes were
+/// equally likely: 1 − (1 − 1/capacity)^(N−1).
+IdentifierQuality identifier_quality(const Identifiers& identifiers, int64_t prefix, bool coarse = true);
 
 }  // namespace ace

@@ -76,7 +76,7 @@ void for_each_line(std::string_view text, const std::string& file,
     const size_t stop = std::min(text.find('\n', begin), text.size());
     std::string_view line = text.substr(begin, stop - begin);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    place.check(valid || is_utf8(line), "not UTF-8: \"{}\"", tensor::one_line(line));
+    if (!valid && !is_utf8(line)) place.fail("not UTF-8: {}", quote(line));
     place.check(!line.empty(), "empty line");
     f(place, line);
     begin = stop + 1;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "ace/checksum.h"
+#include "ace/text.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
 
@@ -75,7 +76,7 @@ std::span<const RunFile> run_files() { return files_of_a_run; }
 const RunFile& run_file(std::string_view name, std::string_view origin) {
   const auto found =
       std::find_if(std::begin(files_of_a_run), std::end(files_of_a_run), [&](auto& f) { return f.name == name; });
-  check(found != std::end(files_of_a_run), "{}: a run has no file \"{}\"", origin, one_line(name));
+  check(found != std::end(files_of_a_run), "{}: a run has no file {}", origin, quote(name));
   return *found;
 }
 

@@ -168,7 +168,7 @@ Mentions draw_partial(Draw& draw) {
 Mentions draw_nearly_all(Draw& draw) {
   constexpr Slot optional[] = {subject_attribute, action, object_attribute, place, sound, moment};
   Mentions told = everything;
-  for (int i = 0; i < 2; ++i) told &= ~(1u << optional[draw.below(std::size(optional))]);
+  for (int i = 0; i < 3; ++i) told &= ~(1u << optional[draw.below(std::size(optional))]);
   return told;
 }
 

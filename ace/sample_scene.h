@@ -35,7 +35,7 @@ using Mentions = unsigned;
 constexpr Mentions everything = (1u << slots) - 1;
 /// What a training caption tells: some part of the scene, now and then without its subject.
 Mentions draw_partial(Draw& draw);
-/// What a held-out caption tells: all but one or two parts.
+/// What a held-out caption tells: all but one to three parts, the nouns always.
 Mentions draw_nearly_all(Draw& draw);
 /// A sentence that mentions these slots, in drawn words and order.
 std::string caption(const Scene& scene, Mentions mentions, Draw& draw);

@@ -189,14 +189,14 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   tensor::check(line.size() < size_t(INT32_MAX), "tokenizer: a text of {} bytes is too long", line.size());
 
   // best[e]: the best segmentation of the first e bytes: its score, its last piece and where that begins. Scores are
-  // kept in f32 and a later candidate wins only if it is better before rounding: ties fall as they do in SentencePiece.
+  // kept in f32; a later candidate wins only if it is better, a piece before its total is rounded, an unknown character
+  // after: so ties fall as they do in SentencePiece.
   struct Best {
     float score = 0;
     int32_t begin = -1, id = -1;
   };
   std::vector<Best> best(line.size() + 1);
-  const auto offer = [&](size_t begin, size_t end, float score, int32_t id) {
-    const double total = double(score) + double(best[begin].score);
+  const auto offer = [&](size_t begin, size_t end, double total, int32_t id) {
     if (best[end].begin < 0 || total > double(best[end].score)) best[end] = {float(total), int32_t(begin), id};
   };
   for (size_t begin = 0; begin < line.size();) {
@@ -206,11 +206,11 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
     for (size_t end = begin; end < line.size() && (node = tree_.step(node, uint8_t(line[end]))) >= 0;) {
       ++end;
       if (const int32_t id = tree_.piece(node); id >= 0) {
-        offer(begin, end, scores_[size_t(id)], id);
+        offer(begin, end, double(scores_[size_t(id)]) + double(best[begin].score), id);
         single = single || end == next;
       }
     }
-    if (!single) offer(begin, next, unknown_score_, unk);
+    if (!single) offer(begin, next, double(unknown_score_ + best[begin].score), unk);
     begin = next;
   }
 
@@ -246,8 +246,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
     else if (id < first_piece)
       bytes += char(id - first_byte);
     else
-      bytes += replace(pieces_[size_t(id)], space, " ");
+      bytes += pieces_[size_t(id)];
   }
+  bytes = replace(bytes, space, " ");  // only now: a space may be spelled in bytes as well
   std::string result;
   for (std::string_view rest = bytes; !rest.empty();) {
     const auto [code, size] = first_character(rest);

@@ -1,2 +1,59 @@
-#include "tensor/tensor.h"
-int main() {}
+/// The program `ace`: parses, calls a stage of ace/, prints. Exit codes: 0; 1 with one line on standard error; 2 for
+/// wrong usage; 130 or 143 when a signal stopped it after its checkpoint.
+#include <cstdio>
+#include <new>
+
+#include "ace/text.h"
+#include "tools/signals.h"
+#include "tools/usage.h"
+#include "tools/verbs.h"
+
+namespace {
+
+int fail_with(int code, const char* message) {
+  fmt::print(stderr, "ace: error: {}\n", message);
+  return code;
+}
+
+int run(int count, char** words) {
+  CLI::App app("Generative cross-modal retrieval: items become short identifiers, queries are decoded into them.",
+               "ace");
+  tools::Flags flags;
+  tools::Action action;
+  app.set_help_flag("-h,--help", "this text");
+  app.set_version_flag("--version", "ace " ACE_VERSION, "the version");
+  tools::add_flags(app, flags);
+  for (const auto add : {tools::add_sample, tools::add_import, tools::add_identify, tools::add_train,
+                         tools::add_evaluate, tools::add_search, tools::add_inspect}) {
+    add(app, flags, action);
+  }
+  app.footer([] { return tools::settings_help(""); });
+  app.require_subcommand(1);
+  try {
+    app.parse(count, words);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    throw tools::UsageError(tools::usage_message(app, error));
+  }
+  tools::apply_machine_flags(flags);
+  return action();
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    const int code = run(count, words);
+    if (std::fflush(stdout) != 0) return fail_with(1, "standard output: cannot be written");
+    return code;
+  } catch (const tools::UsageError& error) {
+    return fail_with(2, error.what());
+  } catch (const tools::Stopped& stopped) {
+    return 128 + stopped.signal;
+  } catch (const std::bad_alloc&) {
+    return fail_with(1, "out of memory");
+  } catch (const std::exception& error) {
+    return fail_with(1, ace::escape(error.what()).c_str());
+  }
+}

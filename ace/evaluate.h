@@ -1,0 +1,25 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "ace/progress.h"
+#include "ace/run.h"
+
+namespace ace {
+
+struct EvaluateOptions {
+  Split split = Split::test;
+  std::string pool = "all";    ///< all | test: which items can be found
+  std::vector<int64_t> beams;  ///< one beam for all measures, or three: R@1, R@5, R@10 with MRR from one each
+  bool unconstrained = false;  ///< the figures on top are those of unconstrained search
+  std::optional<std::filesystem::path> trec;    ///< write the results on top as a TREC run file
+  std::optional<std::filesystem::path> corpus;  ///< where the corpus is now, when not at its recorded place
+};
+
+/// Recall@{1, 5, 10} and MRR@10 of a trained run (spec section 8), as JSON: on top the figures asked for, in `rows` all
+/// ways of ranking side by side: constrained and unconstrained beam search, BM25 over the training queries, chance;
+/// each over the whole corpus and over the test pool where that is smaller. A split without queries is an error.
+nlohmann::json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& options,
+                        const Progress& progress);
+
+}  // namespace ace

@@ -1,0 +1,15 @@
+#pragma once
+#include "ace/corpus.h"
+#include "ace/progress.h"
+#include "ace/run.h"
+#include "ace/settings.h"
+
+namespace ace {
+
+/// The offline half (spec sections 2 to 4): item embeddings → identifiers, the tokenizer, and a run folder that holds
+/// them. What came out, as JSON (README, "JSON"): items, inertia, reconstruction, coarse_used, codebooks,
+/// collision_rate, largest_bucket, capacity, advice; it is stored in the run as its quality report.
+Run identify(const Corpus& corpus, const Settings& settings, const std::filesystem::path& folder,
+             const Progress& progress);
+
+}  // namespace ace

@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "ace/kmeans.h"
+#include "ace/rqvae.h"
+#include "ace/stop.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+#include "tensor/random.h"
+
+namespace ace {
+
+using nn::Variable;
+using tensor::DType;
+using tensor::Shape;
+using tensor::Tensor;
+
+namespace {
+
+enum Stream : uint64_t { batches = 1, initial = 2 };
+
+/// Rows of x in an order that is drawn anew each time all have been given out.
+class Batches {
+ public:
+  Batches(const Tensor& x, int64_t size, uint64_t seed)
+      : x_(x), size_(std::min(size, x.rows())), random_(seed, Stream::batches) {}
+  Variable next() {
+    if (x_.defined() && size_ == x_.rows()) return Variable(x_);
+    if (order_.empty() || at_ + size_ > int64_t(order_.size())) {
+      order_ = random_.permutation(x_.rows());
+      at_ = 0;
+    }
+    Tensor ids(Shape{size_}, DType::i32);
+    for (int64_t i = 0; i < size_; ++i) ids.data<int32_t>()[i] = int32_t(order_[size_t(at_ + i)]);
+    at_ += size_;
+    return autograd::embedding(Variable(x_), ids);
+  }
+
+ private:
+  Tensor x_;
+  int64_t size_;
+  tensor::Random random_;
+  std::vector<int64_t> order_;
+  int64_t at_ = 0;
+};
+
+/// At least 8,192 rows (or all), evenly spread: enough that k-means leaves no entry dead from the start.
+Tensor sample(const Tensor& x, int64_t entries) {
+  const int64_t wanted = std::min(x.rows(), std::max<int64_t>(8192, 64 * entries));
+  Tensor ids(Shape{wanted}, DType::i32);
+  for (int64_t i = 0; i < wanted; ++i) ids.data<int32_t>()[i] = int32_t(i * x.rows() / wanted);
+  return autograd::embedding(Variable(x), ids).value();
+}
+
+/// Sets each codebook to k-means centres of the residuals that reach it, with hard codes, one after the other.
+void initialise_codebooks(const RqVae& model, const Tensor& x, uint64_t seed) {
+  const autograd::NoGrad none;
+  const auto& codebooks = model.quantiser().codebooks;
+  Variable residual = model.encode(Variable(sample(x, codebooks.front().size(0))));
+  for (size_t m = 0; m < codebooks.size(); ++m) {
+    const int64_t entries = std::min(codebooks[m].size(0), residual.rows());
+    const KMeans fit = fit_lloyd(residual.value(), entries, 10, seed + m);
+    const Tensor table = codebooks[m].value().clone();
+    std::copy_n(fit.centroids.data<float>(), fit.centroids.elements(), table.data<float>());
+    codebooks[m].set_value(table);
+    residual = autograd::sub(residual, autograd::embedding(codebooks[m], nn::nearest(residual.value(), table)));
+  }
+}
+
+/// Counts for how many steps each entry went unused, and re-draws those that reach the limit from the residuals of the
+/// batch that their codebook reconstructs worst, each residual once.
+class Redraw {
+ public:
+  Redraw(const RqVae& model, int64_t limit) : limit_(limit) {
+    for (const Variable& codebook : model.quantiser().codebooks) idle_.emplace_back(size_t(codebook.size(0)), 0);
+  }
+  int64_t apply(const RqVae& model, const nn::Quantised& batch) {
+    int64_t redrawn = 0;
+    for (size_t m = 0; limit_ > 0 && m < idle_.size(); ++m) {
+      std::vector<int32_t> dead;
+      count(batch.codes, m, dead);
+      if (dead.empty()) continue;
+      const Tensor& codebook = model.quantiser().codebooks[m].value();
+      const Tensor& residual = batch.residuals[m];
+      const std::vector<int64_t> worst = worst_rows(codebook, residual, batch.codes, m);
+      const int64_t width = codebook.cols();
+      for (size_t i = 0; i < dead.size() && i < worst.size(); ++i, ++redrawn) {
+        std::copy_n(residual.data<float>() + worst[i] * width, width, codebook.data<float>() + dead[i] * width);
+        idle_[m][size_t(dead[i])] = 0;
+      }
+    }
+    return redrawn;
+  }
+
+ private:
+  void count(const Tensor& codes, size_t m, std::vector<int32_t>& dead) {
+    std::vector<int64_t>& idle = idle_[m];
+    for (int64_t& steps : idle) ++steps;
+    const int64_t stride = codes.cols();
+    for (int64_t b = 0; b < codes.rows(); ++b) idle[size_t(codes.data<int32_t>()[b * stride + int64_t(m)])] = 0;
+    for (size_t j = 0; j < idle.size(); ++j) {
+      if (idle[j] >= limit_) dead.push_back(int32_t(j));
+    }
+  }
+  static std::vector<int64_t> worst_rows(const Tensor& codebook, const Tensor& residual, const Tensor& codes,
+                                         size_t m) {
+    const int64_t width = codebook.cols();
+    std::vector<double> error(size_t(residual.rows()));
+    for (int64_t b = 0; b < residual.rows(); ++b) {
+      const float* r = residual.data<float>() + b * width;
+      const float* e = codebook.data<float>() + codes.data<int32_t>()[b * codes.cols() + int64_t(m)] * width;
+      for (int64_t c = 0; c < width; ++c) error[size_t(b)] += double(r[c] - e[c]) * double(r[c] - e[c]);
+    }
+    std::vector<int64_t> order(error.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return error[size_t(a)] > error[size_t(b)]; });
+    return order;
+  }
+
+  int64_t limit_;
+  std::vector<std::vector<int64_t>> idle_;
+};
+
+/// Codes and mean squared reconstruction error of all rows, with the weights as they stand.
+void encode_all(RqVaeFit& fit, const Tensor& x, const Settings::RqVae& settings) {
+  const autograd::NoGrad none;
+  fit.codes = Tensor(Shape{x.rows(), settings.codebooks}, DType::i32);
+  constexpr int64_t block = 8192;
+  double error = 0, energy = 0;
+  for (int64_t begin = 0; begin < x.rows(); begin += block) {
+    const Tensor rows = x.range(begin, std::min(begin + block, x.rows()));
+    const RqVae::Output out = fit.model.forward(Variable(rows), settings.alpha, settings.beta);
+    std::copy_n(out.quantised.codes.data<int32_t>(), out.quantised.codes.elements(),
+                fit.codes.data<int32_t>() + begin * settings.codebooks);
+    error += out.recon.value().item() * double(rows.rows());
+    const Variable nothing(tensor::zeros_like(rows));
+    energy += mean(squared_error(Variable(rows), nothing)).value().item() * double(rows.rows());
+  }
+  fit.reconstruction = error / double(x.rows());
+  fit.variance = energy / double(x.rows());
+}
+
+}  // namespace
+
+RqVaeFit fit_rqvae(const Tensor& x, const Settings::RqVae& settings, uint64_t seed, const Progress& progress) {
+  tensor::check(x.rows() > 0, "rqvae: no rows to train on");
+  std::vector<int64_t> sizes{x.cols()};
+  sizes.insert(sizes.end(), settings.hidden.begin(), settings.hidden.end());
+  sizes.push_back(settings.latent);
+  nn::Initializer init(seed);
+  RqVaeFit fit{RqVae(sizes, settings.codebooks, settings.entries, init), {}, 0, 0, 0, 0};
+  if (settings.kmeans_init) initialise_codebooks(fit.model, x, seed + Stream::initial);
+
+  const int64_t per_epoch = (x.rows() + settings.batch - 1) / settings.batch;
+  fit.steps = std::max(settings.epochs * per_epoch, settings.min_steps);
+  const double warmup =
+      double(fit.steps) * double(settings.warmup_epochs) / double(std::max<int64_t>(settings.epochs, 1));
+  nn::Adam adam(nn::parameters(fit.model));
+  Batches data(x, settings.batch, seed);
+  Redraw redraw(fit.model, settings.redraw_steps);
+  for (int64_t step = 0; step < fit.steps; ++step) {
+    tensor::check(stop_signal() == 0, "rqvae: stopped by a signal after {} of {} steps; nothing was written", step,
+                  fit.steps);
+    const RqVae::Output out = fit.model.forward(data.next(), settings.alpha, settings.beta);
+    out.loss.backward();
+    adam.step(nn::inverse_square_root(double(step), warmup, settings.first_rate, settings.rate));
+    fit.redrawn += redraw.apply(fit.model, out.quantised);
+    if (step % 10 == 9 || step + 1 == fit.steps) {
+      progress("rq-vae", step + 1, fit.steps, fmt::format("loss {:.4f}", out.loss.value().item()));
+    }
+  }
+  encode_all(fit, x, settings);
+  return fit;
+}
+
+}  // namespace ace

@@ -1,0 +1,58 @@
+#include "ace/search.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ace {
+
+std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Trie& trie,
+                                                std::span<const std::vector<int32_t>> queries,
+                                                const BeamOptions& options, int64_t batch) {
+  std::vector<std::vector<Hypothesis>> results;
+  for (size_t begin = 0; begin < queries.size(); begin += size_t(batch)) {
+    const auto some = queries.subspan(begin, std::min(size_t(batch), queries.size() - begin));
+    for (auto& found : beam_search(model, nn::TextBatch::pack(some), trie, options))
+      results.push_back(std::move(found));
+  }
+  return results;
+}
+
+Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary) {
+  nn::Initializer init{uint64_t(settings.seed)};
+  return Retriever(retriever_options(settings.model, vocabulary, run.identifiers.vocabulary), init);
+}
+
+Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int32_t> pool)
+    : settings_(settings),
+      tokenizer_(Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
+      model_(make_retriever(run, settings, tokenizer_.size())),
+      trie_(run.identifiers, pool) {
+  const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
+  for (const auto& [name, tensor] : weights.tensors) {
+    const auto values = tensor.to(tensor::DType::f32);
+    for (const float x : values.values<float>()) {
+      tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, name);
+    }
+  }
+  nn::load(nn::parameters(model_), weights);
+}
+
+std::vector<int32_t> Searcher::encode(const std::string& query) const {
+  return tokenizer_.encode_query(query, settings_.tokenizer.max_tokens);
+}
+
+std::vector<std::vector<Searcher::Result>> Searcher::search(std::span<const std::string> queries, int64_t top,
+                                                            int64_t beam) const {
+  std::vector<std::vector<int32_t>> tokens;
+  for (const std::string& query : queries) tokens.push_back(encode(query));
+  std::vector<std::vector<Result>> results;
+  for (auto& found : search_all(model_, trie_, tokens, {beam, true}, settings_.search.batch)) {
+    std::vector<Result>& list = results.emplace_back();
+    for (size_t i = 0; i < found.size() && int64_t(i) < top; ++i) {
+      list.push_back({found[i].item, found[i].score, std::move(found[i].tokens)});
+    }
+  }
+  return results;
+}
+
+}  // namespace ace

@@ -1,0 +1,273 @@
+#include "ace/train.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "ace/measures.h"
+#include "ace/objective.h"
+#include "ace/search.h"
+#include "ace/stop.h"
+#include "ace/training_state.h"
+#include "nn/schedule.h"
+#include "tensor/json.h"
+#include "tensor/random.h"
+
+namespace ace {
+
+using nlohmann::json;
+using tensor::check;
+using tensor::DType;
+using tensor::Shape;
+
+namespace {
+
+constexpr uint64_t shuffle_stream = uint64_t(1) << 32;  ///< plus the epoch: the order of its pairs
+
+/// A split's queries as the model sees them, and the items that answer them.
+struct Judged {
+  std::vector<std::vector<int32_t>> queries;
+  std::vector<std::vector<int32_t>> items;
+};
+
+Judged judged_queries(const Corpus& corpus, Split split, const Tokenizer& tokenizer, int64_t max_tokens) {
+  Judged result;
+  std::unordered_map<int32_t, size_t> place;
+  for (const Judgement& judgement : corpus.judgements[size_t(split)]) {
+    const auto [at, fresh] = place.try_emplace(judgement.query, result.queries.size());
+    if (fresh) {
+      result.queries.push_back(tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens));
+      result.items.emplace_back();
+    }
+    result.items[at->second].push_back(judgement.item);
+  }
+  return result;
+}
+
+/// At most `limit` of them, evenly spread (0: all).
+Judged thin(Judged all, int64_t limit) {
+  const int64_t n = int64_t(all.queries.size());
+  if (limit == 0 || n <= limit) return all;
+  Judged some;
+  for (int64_t i = 0; i < limit; ++i) {
+    some.queries.push_back(std::move(all.queries[size_t(i * n / limit)]));
+    some.items.push_back(std::move(all.items[size_t(i * n / limit)]));
+  }
+  return some;
+}
+
+class Trainer {
+ public:
+  Trainer(Run& run, const Settings& settings, const Corpus& corpus, const Tokenizer& tokenizer,
+          const Progress& progress)
+      : run_(run),
+        settings_(settings),
+        progress_(progress),
+        model_(make_retriever(run, settings, tokenizer.size())),
+        parameters_(nn::parameters(model_)),
+        adam_(parameters_, adam_options(settings.train)),
+        trie_(run.identifiers) {
+    const int64_t max_tokens = settings.tokenizer.max_tokens;
+    std::vector<std::vector<int32_t>> tokens(corpus.queries.size());
+    for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) {
+      auto& text = tokens[size_t(judgement.query)];
+      if (text.empty()) text = tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens);
+      pairs_.push_back(judgement);
+    }
+    texts_ = std::move(tokens);
+    check(!pairs_.empty(), "{}: no training queries; qrels/train.tsv judges none", corpus.folder.string());
+    dev_ = thin(judged_queries(corpus, Split::dev, tokenizer, max_tokens), settings.train.dev_queries);
+    per_epoch_ = (int64_t(pairs_.size()) + settings.train.batch - 1) / settings.train.batch;
+    total_ = per_epoch_ * settings.train.epochs;
+    const double share =
+        settings.train.warmup_epochs > 0 ? settings.train.warmup_epochs * double(per_epoch_) : 0.05 * double(total_);
+    warmup_ = std::max(1.0, share);
+    cycle_ = settings.train.cycle_epochs > 0 ? settings.train.cycle_epochs * double(per_epoch_)
+                                             : std::max(1.0, double(total_) - warmup_);
+  }
+
+  void resume() {
+    state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, adam_);
+    check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
+          total_);
+    const std::string log = run_.text("log.jsonl");
+    for (size_t begin = 0, end = 0; (end = log.find('\n', begin)) != log.npos; begin = end + 1) {
+      const json line = tensor::parse_json(std::string_view(log).substr(begin, end - begin), "log.jsonl");
+      if (line.value("step", int64_t(0)) <= state_.step) log_ += log.substr(begin, end + 1 - begin);
+    }
+  }
+
+  json run() {
+    if (dev_.queries.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
+    started_ = std::chrono::steady_clock::now();
+    first_ = state_.step;
+    while (state_.step < total_ && stop_signal() == 0) {
+      take_step();
+      const bool epoch_ends = state_.step % per_epoch_ == 0, over = state_.step == total_;
+      const int64_t epoch = state_.step / per_epoch_, every = settings_.train.evaluate_epochs;
+      if (state_.step % log_steps == 0 || epoch_ends) log_losses();
+      const bool measured = over || (epoch_ends && every > 0 && epoch % every == 0);
+      const bool improved = measured && measure_dev();
+      if (measured || stop_signal() != 0 || state_.step % settings_.train.checkpoint_steps == 0) commit(improved);
+    }
+    return {{"steps", state_.step},
+            {"epochs", double(state_.step) / double(per_epoch_)},
+            {"finished", state_.step == total_},
+            {"pairs", pairs_.size()},
+            {"parameters", nn::count(parameters_)},
+            {"loss", last_loss_},
+            {"best_step", state_.best_step},
+            {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
+            {"seconds", seconds()},
+            {"pairs_per_second", rate()}};
+  }
+
+ private:
+  static constexpr int64_t log_steps = 50;
+
+  static nn::Adam::Options adam_options(const Settings::Train& train) {
+    nn::Adam::Options options;
+    (train.optimizer == "adamw" ? options.weight_decay : options.l2) = train.weight_decay;
+    return options;
+  }
+
+  /// One step on `train.batch` pairs, in `train.accumulate` parts whose gradients add up to the whole batch's.
+  void take_step() {
+    const int64_t epoch = state_.step / per_epoch_, n = int64_t(pairs_.size());
+    if (epoch != order_epoch_) {
+      order_ = tensor::Random(uint64_t(settings_.seed), shuffle_stream + uint64_t(epoch)).permutation(n);
+      order_epoch_ = epoch;
+    }
+    const int64_t begin = state_.step % per_epoch_ * settings_.train.batch;
+    const int64_t end = std::min(begin + settings_.train.batch, n), parts = settings_.train.accumulate;
+    double loss = 0;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t first = begin + (end - begin) * part / parts, last = begin + (end - begin) * (part + 1) / parts;
+      if (first == last) continue;
+      const double share = double(last - first) / double(end - begin);
+      loss += share * accumulate(first, last, share, uint64_t(state_.step * parts + part));
+    }
+    check(std::isfinite(loss), "train: the loss is {} at step {}; a smaller train.rate may help", loss,
+          state_.step + 1);
+    const double norm = nn::gradient_norm(parameters_);
+    check(std::isfinite(norm), "train: the gradient's norm is {} at step {}; a smaller train.rate may help", norm,
+          state_.step + 1);
+    const Settings::Train& t = settings_.train;
+    adam_.step(nn::cosine_restarts(double(state_.step), warmup_, cycle_, t.first_rate, t.rate),
+               nn::clip_factor(norm, t.clip));
+    ++state_.step;
+    state_.loss_sum += loss;
+    ++state_.loss_steps;
+    last_loss_ = loss;
+    progress_("train", state_.step, total_, fmt::format("loss {:.3f}", loss));
+  }
+
+  /// Adds the gradients of the pairs order[first … last) to the parameters'; returns their loss.
+  double accumulate(int64_t first, int64_t last, double share, uint64_t key) {
+    std::vector<std::vector<int32_t>> texts;
+    const int64_t j = run_.identifiers.positions();
+    Tensor identifiers(Shape{last - first, j}, DType::i32);
+    for (int64_t i = first; i < last; ++i) {
+      const Judgement& pair = pairs_[size_t(order_[size_t(i)])];
+      texts.push_back(texts_[size_t(pair.query)]);
+      const auto row = run_.identifiers.row(pair.item);
+      std::copy(row.begin(), row.end(), identifiers.data<int32_t>() + (i - first) * j);
+    }
+    nn::Pass pass(settings_.model.dropout, uint64_t(settings_.seed), key);
+    const Objective result = objective(model_, texts, identifiers, settings_.train.omega, pass);
+    (share == 1 ? result.loss : autograd::scale(result.loss, share)).backward();
+    return result.loss.value().item();
+  }
+
+  void log_losses() {
+    if (state_.loss_steps == 0) return;
+    write_log({{"loss", state_.loss_sum / double(state_.loss_steps)}, {"pairs_per_second", std::round(rate())}});
+    state_.loss_sum = 0, state_.loss_steps = 0;
+  }
+
+  void write_log(const json& facts) {
+    json line = {{"step", state_.step}, {"epoch", double(state_.step) / double(per_epoch_)}};
+    line.update(facts);
+    log_ += line.dump() + "\n";
+  }
+
+  /// Measures the dev queries; whether their MRR@10 is the best so far. Without dev queries the latest is the best.
+  bool measure_dev() {
+    if (dev_.queries.empty()) return true;
+    const BeamOptions options{settings_.search.beam, true};
+    std::vector<int64_t> ranks;
+    const auto found = search_all(model_, trie_, dev_.queries, options, settings_.search.batch);
+    for (size_t q = 0; q < found.size(); ++q) {
+      std::vector<int32_t> items;
+      for (const Hypothesis& hypothesis : found[q]) items.push_back(hypothesis.item);
+      ranks.push_back(first_relevant(items, dev_.items[q]));
+    }
+    const Measures m = measure(ranks);
+    write_log({{"dev_recall@1", m.recall_1}, {"dev_recall@10", m.recall_10}, {"dev_mrr@10", m.mrr_10}});
+    progress_("train", state_.step, total_, fmt::format("dev R@1 {:.1f} MRR {:.1f}", 100 * m.recall_1, 100 * m.mrr_10));
+    if (m.mrr_10 <= state_.best_mrr) return false;
+    state_.best_mrr = m.mrr_10;
+    return true;
+  }
+
+  void commit(bool improved) {
+    std::map<std::string, std::string> files;
+    if (improved || dev_.queries.empty() || !run_.has("retriever.safetensors")) {
+      files["retriever.safetensors"] = tensor::safetensors_bytes(nn::to_tensors(parameters_));
+      state_.best_step = state_.step;
+    }
+    files["checkpoint.safetensors"] = state_.save(parameters_, adam_);
+    files["log.jsonl"] = log_;
+    files["settings.toml"] = to_toml(settings_);
+    run_.commit(files);
+  }
+
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
+  double rate() const { return double((state_.step - first_) * settings_.train.batch) / std::max(seconds(), 1e-9); }
+
+  Run& run_;
+  const Settings settings_;
+  const Progress& progress_;
+  Retriever model_;
+  nn::Parameters parameters_;
+  nn::Adam adam_;
+  Trie trie_;
+  std::vector<std::vector<int32_t>> texts_;  ///< tokens by query; empty where it trains nothing
+  std::vector<Judgement> pairs_;
+  Judged dev_;
+  int64_t per_epoch_ = 1, total_ = 1;
+  double warmup_ = 1, cycle_ = 1;
+  TrainingState state_;
+  std::vector<int64_t> order_;
+  int64_t order_epoch_ = -1, first_ = 0;
+  std::string log_;
+  double last_loss_ = 0;
+  std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace
+
+Corpus load_run_corpus(const Run& run, const std::optional<std::filesystem::path>& elsewhere) {
+  const std::filesystem::path folder = elsewhere.value_or(run.corpus_path);
+  check(elsewhere || std::filesystem::exists(folder),
+        "run: its corpus {} is not there any more; name its place with --corpus", folder.string());
+  Corpus corpus = load_corpus(folder);
+  check(corpus.checksum == run.corpus_checksum,
+        "{}: this is not the corpus that the run was made from: expected checksum {}, found {}", folder.string(),
+        run.corpus_checksum, corpus.checksum);
+  return corpus;
+}
+
+json train(Run& run, const Settings& settings, const TrainOptions& options, const Progress& progress) {
+  check_settings(settings);
+  const bool has_checkpoint = run.has("checkpoint.safetensors");
+  check(options.resume || !has_checkpoint,
+        "run: {} is trained already, or in part; go on with --resume, or identify anew", run.folder().string());
+  check(!options.resume || has_checkpoint, "run: {} has no checkpoint to resume from", run.folder().string());
+  const Corpus corpus = load_run_corpus(run, options.corpus);
+  const Tokenizer tokenizer = Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv");
+  Trainer trainer(run, settings, corpus, tokenizer, progress);
+  if (options.resume) trainer.resume();
+  return trainer.run();
+}
+
+}  // namespace ace

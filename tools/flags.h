@@ -1,0 +1,38 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ace/corpus.h"
+#include "ace/progress.h"
+#include "ace/run.h"
+#include "ace/settings.h"
+
+namespace tools {
+
+/// The flags that every verb takes.
+struct Flags {
+  bool json = false, quiet = false;
+  std::vector<std::string> assignments;  ///< --set NAME=VALUE
+  std::optional<std::filesystem::path> config;
+  std::string device = "cpu";
+  int threads = 0;  ///< 0: all that the process may use
+  std::optional<int64_t> seed;
+};
+void add_flags(CLI::App& app, Flags& flags);
+/// Help text on the flags that every verb takes.
+std::string flags_help(const CLI::App& app);
+/// Help text on the settings of a stage, or with "" on all.
+std::string settings_help(std::string_view stage);
+/// Refuses a device that this build lacks and sets the number of threads.
+void apply_machine_flags(const Flags& flags);
+
+/// Layers over the defaults: settings.toml of the corpus, --config, --set, --seed.
+ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_settings, const std::string& origin);
+/// Layers over the run's settings: --config, --set, --seed. Changing one that shaped what the run already holds is an
+/// error: those of identify always, those of train unless `may_train`.
+ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, bool may_train);
+
+}  // namespace tools

@@ -1,0 +1,67 @@
+#include "tools/print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "ace/text.h"
+
+namespace tools {
+namespace {
+
+bool numeric(const std::string& cell) {
+  return !cell.empty() && (cell[0] == '-' || (cell[0] >= '0' && cell[0] <= '9'));
+}
+
+}  // namespace
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const bool right = rows.size() > 1 && i < rows[1].size() && numeric(rows[1][i]);
+      line += right ? fmt::format("  {:>{}}", row[i], widths[i]) : fmt::format("  {:<{}}", row[i], widths[i]);
+    }
+    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
+void print_json(const nlohmann::json& document) {
+  fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::string percent(double fraction) { return fmt::format("{:.1f} %", 100 * fraction); }
+
+std::string short_text(const nlohmann::json& value) {
+  if (value.is_string()) return ace::escape(value.get_ref<const std::string&>());
+  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string scalars(const nlohmann::json& object) {
+  std::string text;
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_structured() || value.is_null()) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : "  ", ace::escape(name), short_text(value));
+  }
+  return text;
+}
+
+void print_quality(const nlohmann::json& quality) {
+  fmt::print("{}\n", scalars(quality));
+  std::vector<std::vector<std::string>> rows = {{"codebook", "entries", "used", "perplexity"}};
+  for (const auto& codebook : quality.value("codebooks", nlohmann::json::array())) {
+    std::vector<std::string> row = {std::to_string(rows.size())};
+    for (size_t i = 1; i < rows[0].size(); ++i) row.push_back(short_text(codebook.value(rows[0][i], nlohmann::json())));
+    rows.push_back(std::move(row));
+  }
+  if (rows.size() > 1) print_table(rows);
+}
+
+}  // namespace tools

@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "ace/evaluate.h"
+#include "ace/nearest.h"
+#include "ace/text.h"
+#include "tools/print.h"
+#include "tools/progress.h"
+#include "tools/signals.h"
+#include "tools/usage.h"
+#include "tools/verbs.h"
+
+namespace tools {
+namespace {
+
+struct Options : ace::EvaluateOptions {
+  std::filesystem::path run;
+  std::string split_name = "test", beam_list;
+};
+
+void check_options(Options& options) {
+  const auto split = std::find(ace::split_names.begin(), ace::split_names.end(), options.split_name);
+  if (split == ace::split_names.end()) {
+    fail_usage("--split: expected train, dev or test, found {}", ace::quote(options.split_name));
+  }
+  options.split = ace::Split(split - ace::split_names.begin());
+  if (options.pool != "all" && options.pool != "test") {
+    fail_usage("--pool: expected all or test, found {}", ace::quote(options.pool));
+  }
+  for (std::string_view rest = options.beam_list; !rest.empty();) {
+    const std::string_view word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    int64_t beam = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), beam);
+    if (error != std::errc() || end != word.data() + word.size() || beam < 1 || beam > 100000) {
+      fail_usage("--beam: expected 1 to 100000, or several like 5,25,50, found {}", ace::quote(options.beam_list));
+    }
+    options.beams.push_back(beam);
+  }
+}
+
+/// Measures as a table: one row for each way of ranking and each pool.
+void print_measures(const nlohmann::json& report) {
+  std::vector<std::vector<std::string>> rows = {{"ranking", "pool", "beam", "R@1", "R@5", "R@10", "MRR@10"}};
+  const auto add = [&](const nlohmann::json& row) {
+    std::vector<std::string> cells;
+    for (const char* name : {"method", "pool", "beam"})
+      cells.push_back(row.contains(name) ? short_text(row[name]) : "");
+    for (const char* name : {"recall@1", "recall@5", "recall@10", "mrr@10"})
+      cells.push_back(percent(row.value(name, 0.0)));
+    rows.push_back(std::move(cells));
+  };
+  if (report.contains("rows")) {
+    for (const auto& row : report["rows"]) add(row);
+  } else {
+    add(report);
+  }
+  print_table(rows);
+  fmt::print("{} queries, {} a second\n", short_text(report.value("queries", nlohmann::json())),
+             short_text(report.value("queries_per_second", nlohmann::json())));
+}
+
+int evaluate(const Flags& flags, Options& options) {
+  check_options(options);
+  const ace::Run run = ace::Run::open(options.run);
+  const ace::Settings settings = settings_for_run(flags, run, false);
+  catch_signals();
+  const nlohmann::json report = ace::evaluate(run, settings, options, make_stopping_progress(flags.quiet));
+  if (flags.json) {
+    print_json(report);
+  } else {
+    print_measures(report);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
+  CLI::App& verb = add_verb(app, "evaluate", "recall and MRR on a split's queries", "search");
+  const auto options = std::make_shared<Options>();
+  verb.add_option("RUN", options->run, "trained run folder")->required()->type_name("");
+  verb.add_option("--split", options->split_name, "train, dev or test; default test")->type_name("NAME");
+  verb.add_option("--pool", options->pool, "rank all items or those of the test pool; default all")->type_name("NAME");
+  verb.add_option("--beam", options->beam_list, "beam size, or several: 5,25,50; default search.beam")->type_name("N");
+  verb.add_flag("--unconstrained", options->unconstrained,
+                "measure beam search without the tree of identifiers as well");
+  verb.add_option("--trec", options->trec, "write the results as a TREC run file")->type_name("FILE");
+  verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
+      ->type_name("CORPUS");
+  verb.callback([&flags, &action, options] { action = [&flags, options] { return evaluate(flags, *options); }; });
+}
+
+}  // namespace tools

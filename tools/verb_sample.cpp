@@ -1,0 +1,38 @@
+#include <memory>
+
+#include "ace/sample.h"
+#include "ace/text.h"
+#include "tools/usage.h"
+#include "tools/verbs.h"
+
+namespace tools {
+namespace {
+
+struct Options {
+  std::filesystem::path corpus;
+  int64_t items = 1000;
+};
+
+int sample(const Flags& flags, const Options& options) {
+  if (options.items < 100 || options.items > 1000000) {
+    fail_usage("--items: expected 100 to 1000000, found {}", options.items);
+  }
+  const ace::Settings settings = settings_for_corpus(flags, "", "");
+  tensor::check(!std::filesystem::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
+  const ace::Corpus corpus = ace::make_sample(options.items, uint64_t(settings.seed));
+  ace::write_corpus(options.corpus, corpus);
+  print_corpus(corpus, options.corpus, flags.json);
+  return 0;
+}
+
+}  // namespace
+
+void add_sample(CLI::App& app, const Flags& flags, Action& action) {
+  CLI::App& verb = add_verb(app, "sample", "make the built-in corpus", "all");
+  const auto options = std::make_shared<Options>();
+  verb.add_option("CORPUS", options->corpus, "folder to make")->required()->type_name("");
+  verb.add_option("--items", options->items, "number of items, 100 to 1000000; default 1000")->type_name("N");
+  verb.callback([&flags, &action, options] { action = [&flags, options] { return sample(flags, *options); }; });
+}
+
+}  // namespace tools

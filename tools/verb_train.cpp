@@ -1,0 +1,46 @@
+#include <memory>
+
+#include "ace/stop.h"
+#include "ace/text.h"
+#include "ace/train.h"
+#include "tools/print.h"
+#include "tools/progress.h"
+#include "tools/signals.h"
+#include "tools/usage.h"
+#include "tools/verbs.h"
+
+namespace tools {
+namespace {
+
+struct Options : ace::TrainOptions {
+  std::filesystem::path run;
+};
+
+int train(const Flags& flags, const Options& options) {
+  ace::Run run = ace::Run::open(options.run);
+  const ace::Settings settings = settings_for_run(flags, run, !options.resume);
+  catch_signals();
+  const nlohmann::json report = ace::train(run, settings, options, make_progress(flags.quiet));
+  const int stopped = ace::stop_signal();
+  if (flags.json) {
+    print_json(report);
+  } else {
+    fmt::print("{}\n", scalars(report));
+    if (stopped) fmt::print("stopped; go on with: ace train {} --resume\n", ace::escape(options.run.string()));
+  }
+  return stopped ? 128 + stopped : 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Flags& flags, Action& action) {
+  CLI::App& verb = add_verb(app, "train", "the retriever, on the run's corpus", "train");
+  const auto options = std::make_shared<Options>();
+  verb.add_option("RUN", options->run, "run folder, as identify made it")->required()->type_name("");
+  verb.add_flag("--resume", options->resume, "go on from the run's checkpoint, with its settings");
+  verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
+      ->type_name("CORPUS");
+  verb.callback([&flags, &action, options] { action = [&flags, options] { return train(flags, *options); }; });
+}
+
+}  // namespace tools
