@@ -82,11 +82,12 @@ Cases binary(Variable (*op)(const Variable&, const Variable&), double (*f)(doubl
   return cases;
 }
 
-Cases unary(Variable (*op)(const Variable&), double (*f)(double), bool kink_at_zero = false) {
+/// `range`: inputs lie in ±range; `away`: and that far from a kink at 0.
+Cases unary(Variable (*op)(const Variable&), double (*f)(double), double range = 4, double away = 0) {
   Cases cases;
   for (const Shape& shape : {Shape{1}, Shape{2}, Shape{17}, Shape{3, 5, 7}, Shape{0, 2}, Shape{8009}}) {
     cases.push_back({fmt::format("{}", shape),
-                     {draw_around(0, kink_at_zero ? 0.01 : 0, shape, 1, -4, 4)},
+                     {draw_around(0, away, shape, 1, -range, range)},
                      [op](Inputs x) { return op(x[0]); },
                      [f](const std::vector<Array>& x) {
                        Values y;
@@ -118,20 +119,24 @@ Cases scale_cases() {
 }
 Cases relu_cases() {
   return unary(
-      relu, [](double x) { return x > 0 ? x : 0.0; }, true);
+      relu, [](double x) { return x > 0 ? x : 0.0; }, 4, 0.01);
 }
 Cases elu_cases() {
   return unary(
-      elu, [](double x) { return x > 0 ? x : std::exp(x) - 1; }, true);
+      elu, [](double x) { return x > 0 ? x : std::exp(x) - 1; }, 4, 0.01);
 }
 Cases silu_cases() {
   return unary(silu, [](double x) { return x / (1 + std::exp(-x)); });
 }
+// Their derivatives come from y: near saturation 1 − y keeps few digits of its own, so ±1 here (further out:
+// tests/kernels/activation_test.cpp).
 Cases sigmoid_cases() {
-  return unary(sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); });
+  return unary(
+      sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, 1);
 }
 Cases tanh_cases() {
-  return unary(tanh, [](double x) { return (std::exp(2 * x) - 1) / (std::exp(2 * x) + 1); });
+  return unary(
+      tanh, [](double x) { return (std::exp(2 * x) - 1) / (std::exp(2 * x) + 1); }, 1);
 }
 Cases gelu_cases() {
   return unary(gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; });
