@@ -86,7 +86,7 @@ TYPED_TEST(LayerNormOf, KeepsItsDigitsFarFromZero) {
   for (T& value : x) value += 1000;  // mean(x²) − mean² would keep one digit of the variance in f32
   Output<T> y(cols);
   layer_norm<T>(Cpu(), x.data(), w.data(), b.data(), y.data(), nullptr, nullptr, 1, cols, T(1e-5));
-  EXPECT_LE(relative_error(y.values(), expected(x, w, b, x, 1, cols, 1e-5).y), sizeof(T) == 4 ? 1e-4 : 1e-12);
+  EXPECT_LE(relative_error(y.values(), expected(x, w, b, x, 1, cols, 1e-5).y), sizeof(T) == 4 ? 1e-3 : 1e-12);
 }
 
 TYPED_TEST(LayerNormOf, AConstantRowGivesTheBias) {
