@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <ostream>
 
 #include "kernels/backend.h"
 #include "tensor/allocator.h"
@@ -10,6 +11,9 @@
 
 /// What every op must hold, for every case of its row in the table.
 namespace autograd {
+
+void PrintTo(const Row& row, std::ostream* out) { *out << name_of(row.op); }
+
 namespace {
 
 using tensor::DType;
