@@ -115,7 +115,7 @@ class Trainer {
             {"finished", state_.step == total_},
             {"pairs", pairs_.size()},
             {"parameters", nn::count(parameters_)},
-            {"loss", last_loss_},
+            {"loss", state_.loss},
             {"best_step", state_.best_step},
             {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
             {"seconds", seconds()},
@@ -158,7 +158,7 @@ class Trainer {
     ++state_.step;
     state_.loss_sum += loss;
     ++state_.loss_steps;
-    last_loss_ = loss;
+    state_.loss = loss;
     progress_("train", state_.step, total_, fmt::format("loss {:.3f}", loss));
   }
 
@@ -241,7 +241,6 @@ class Trainer {
   std::vector<int64_t> order_;
   int64_t order_epoch_ = -1, first_ = 0;
   std::string log_;
-  double last_loss_ = 0;
   std::chrono::steady_clock::time_point started_;
 };
 

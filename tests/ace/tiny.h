@@ -7,6 +7,7 @@
 #include "ace/identify.h"
 #include "ace/retriever.h"
 #include "ace/sample.h"
+#include "kernels/backend.h"
 #include "tensor/file.h"
 #include "tensor/random.h"
 #include "tests/ace/scratch.h"
@@ -91,15 +92,22 @@ inline Corpus corpus(const std::filesystem::path& folder) {
   return load_corpus(folder);
 }
 
+/// While one lives, kernels use one thread: the quickest for models so small, and a process can fork.
+struct OneThread {
+  OneThread() { kernels::set_threads(1); }
+  ~OneThread() { kernels::set_threads(0); }
+};
+
 /// A corpus and a run of it, both in the test's folder; every call of `copy` gives another run with the same bytes.
 struct Runs {
   explicit Runs(const Settings& settings = tiny::settings())
       : corpus(tiny::corpus(scratch.path() / "corpus")),
-        run(identify(corpus, settings, scratch.path() / "run", Progress())) {}
+        run(identify(corpus, settings, scratch.path() / "identified", Progress())) {}
   Run copy(const std::string& name) const {
     std::filesystem::copy(run.folder(), scratch.path() / name, std::filesystem::copy_options::recursive);
     return Run::open(scratch.path() / name);
   }
+  OneThread one;
   Scratch scratch;
   Corpus corpus;
   Run run;
