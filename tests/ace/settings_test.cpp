@@ -6,7 +6,7 @@
 #include <set>
 
 #include "ace/nearest.h"
-#include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace ace {
 namespace {
@@ -202,7 +202,12 @@ TEST(Settings, AMissingFileIsNamed) {
 TEST(Settings, TheMarkdownTableHasARowForEach) {
   const std::string table = settings_markdown();
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), std::ptrdiff_t(settings_table().size() + 2));
-  EXPECT_NE(table.find("| `kmeans.clusters` | `128` |"), std::string::npos);
+  EXPECT_NE(table.find("| `kmeans.clusters` | `128` | 1 to 65536 |"), std::string::npos);
+}
+
+TEST(Settings, TheReadmeHoldsTheTable) {
+  const std::string readme = tensor::read_file(ACE_SOURCE_DIR "/README.md");
+  EXPECT_NE(readme.find(settings_markdown()), std::string::npos) << "README.md should hold:\n" << settings_markdown();
 }
 
 TEST(Nearest, CountsEditsAndSwaps) {
