@@ -6,6 +6,7 @@
 #include "ace/bm25.h"
 #include "ace/measures.h"
 #include "ace/search.h"
+#include "ace/text.h"
 #include "ace/train.h"
 #include "ace/trec.h"
 #include "tensor/file.h"
@@ -143,6 +144,8 @@ json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& o
   std::vector<int64_t> beams = options.beams.empty() ? std::vector{settings.search.beam} : options.beams;
   check(beams.size() == 1 || beams.size() == 3, "evaluate: expected one beam or three (for R@1, R@5, R@10), found {}",
         beams.size());
+  check(options.pool == "all" || options.pool == "test", "evaluate: expected pool \"all\" or \"test\", found {}",
+        quote(options.pool));
   const Corpus corpus = load_run_corpus(run, options.corpus);
   const Task task = task_of(corpus, options.split);
   std::vector<int32_t> everything(corpus.items.size());

@@ -13,7 +13,7 @@ namespace kernels {
 /// Σ f(i), i in begin … end−1, by one thread.
 template <class F>
 double sum_range(int64_t begin, int64_t end, const F& f) {
-  constexpr int64_t block = 1024;
+  constexpr int64_t block = 512;
   double total = 0;
   for (int64_t first = begin; first < end; first += block) {
     total += double(OneThread().sum(std::min(block, end - first), [=](int64_t i) { return f(first + i); }));
