@@ -9,8 +9,8 @@ std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Tr
                                                 std::span<const std::vector<int32_t>> queries,
                                                 const BeamOptions& options, int64_t batch);
 
-/// A fresh retriever of the run's sizes; its weights come from the seed until others are loaded.
-Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary);
+/// A retriever of the run's sizes, with weights from `init`.
+Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init);
 
 /// A trained run, ready to answer: text in, ranked items out. No item embedding is read. Usable from several threads.
 class Searcher {

@@ -62,7 +62,7 @@ class Trainer {
       : run_(run),
         settings_(settings),
         progress_(progress),
-        model_(make_retriever(run, settings, tokenizer.size())),
+        model_(make_retriever(run, settings, tokenizer.size(), nn::Initializer(uint64_t(settings.seed)))),
         parameters_(nn::parameters(model_)),
         adam_(parameters_, adam_options(settings.train)),
         trie_(run.identifiers) {
