@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ace/text.h"
+
 namespace ace {
 
 std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Trie& trie,
@@ -37,6 +39,7 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
 }
 
 std::vector<int32_t> Searcher::encode(const std::string& query) const {
+  tensor::check(has_visible(query), "search: expected a query with a visible character, found {}", quote(query));
   return tokenizer_.encode_query(query, settings_.tokenizer.max_tokens);
 }
 

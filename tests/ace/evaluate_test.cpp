@@ -209,7 +209,8 @@ TEST(Searcher, ReturnsAtMostTopDistinctItemsBestFirst) {
       }
     }
   }
-  EXPECT_NE(message_of([&] { searcher.search(std::vector<std::string>{" \n"}, 1, 1); }), "");
+  EXPECT_EQ(message_of([&] { searcher.search(std::vector<std::string>{" \n"}, 1, 1); }),
+            "search: expected a query with a visible character, found \" \\n\"");
 }
 
 /// Every form that the paper varies trains, resumes nothing, and is evaluated (spec section 9).

@@ -9,7 +9,7 @@
 #include "autograd/gradcheck.h"
 #include "kernels/backend.h"
 #include "tensor/random.h"
-#include "tests/ace/scratch.h"
+#include "tests/ace/tiny.h"
 
 namespace ace {
 namespace {
@@ -34,8 +34,8 @@ Tensor clouds(int64_t rows, int64_t width, int64_t groups, double spread, uint64
 
 Settings::RqVae small_settings() {
   Settings::RqVae settings;
-  settings.entries = 32, settings.latent = 8, settings.hidden = {24, 16};
-  settings.epochs = 1, settings.warmup_epochs = 0, settings.min_steps = 300, settings.batch = 256;
+  settings.entries = 32, settings.latent = 16, settings.hidden = {48, 32};
+  settings.epochs = 4, settings.warmup_epochs = 2, settings.min_steps = 300, settings.batch = 256, settings.rate = 3e-3;
   settings.redraw_steps = 20;
   return settings;
 }
@@ -210,6 +210,7 @@ TEST(RqVae, ItsParametersCarryTheNamesOfTheFileFormat) {
 }
 
 TEST(RqVae, OnClusteredRowsNearlyEveryEntryIsUsedAndMostVarianceExplained) {
+  const tiny::OneThread one;
   const Tensor x = clouds(5000, 32, 100, 0.3, 1);
   const RqVaeFit fit = fit_rqvae(x, small_settings(), 1, {});
   for (int64_t m = 0; m < 2; ++m) EXPECT_GE(double(used(fit.codes, m)), 0.99 * 32) << "codebook " << m;
@@ -221,6 +222,7 @@ TEST(RqVae, OnClusteredRowsNearlyEveryEntryIsUsedAndMostVarianceExplained) {
 }
 
 TEST(RqVae, KMeansInitialisationLeavesNoEntryDead) {
+  const tiny::OneThread one;
   const Tensor x = clouds(2000, 16, 40, 0.3, 2);
   Settings::RqVae settings = small_settings();
   settings.min_steps = 1, settings.batch = 1 << 20, settings.rate = settings.first_rate = 1e-12;
@@ -234,6 +236,7 @@ TEST(RqVae, KMeansInitialisationLeavesNoEntryDead) {
 }
 
 TEST(RqVae, RedrawingBringsBackWhatARandomStartLeavesDead) {
+  const tiny::OneThread one;
   const Tensor x = clouds(2000, 16, 40, 0.3, 3);
   Settings::RqVae settings = small_settings();
   settings.kmeans_init = false;
@@ -285,6 +288,7 @@ TEST(Redraw, SeveralThatAreDueTakeDifferentRowsAndZeroMeansNever) {
 }
 
 TEST(RqVae, FewerRowsThanEntriesAreHandled) {
+  const tiny::OneThread one;
   const Tensor x = clouds(5, 8, 5, 0.1, 4);
   Settings::RqVae settings = small_settings();
   settings.min_steps = 100;
@@ -296,11 +300,12 @@ TEST(RqVae, FewerRowsThanEntriesAreHandled) {
   }
   EXPECT_EQ(used(fit.codes, 0), 5) << "each row an entry of its own";
   EXPECT_TRUE(std::isfinite(fit.reconstruction));
-  const RqVaeFit one = fit_rqvae(x.range(0, 1), settings, 1, {});
-  EXPECT_EQ(one.codes.shape(), (Shape{1, 2}));
+  const RqVaeFit single = fit_rqvae(x.range(0, 1), settings, 1, {});
+  EXPECT_EQ(single.codes.shape(), (Shape{1, 2}));
 }
 
 TEST(RqVae, TheSameSeedGivesTheSameBits) {
+  const tiny::OneThread one;
   const Tensor x = clouds(600, 8, 20, 0.3, 5);
   Settings::RqVae settings = small_settings();
   settings.min_steps = 40;

@@ -286,7 +286,7 @@ TEST(Train, TheBestWeightsByDevMrrAreKept) {
 TEST(Train, WhileItLearnsTheBestIsTheHighestOfTheLog) {
   const tiny::Runs runs;
   Settings settings = tiny::settings();
-  settings.train.epochs = 6, settings.search.beam = 20;
+  settings.model.width = 32, settings.train.epochs = 12, settings.train.rate = 1e-2, settings.search.beam = 20;
   ace::Run run = runs.copy("run");
   const json result = train(run, settings);
   double best = -1;
