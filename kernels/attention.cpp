@@ -99,13 +99,16 @@ void attend_tile(const AttentionShape& s, const Head& head, int64_t first, int64
 }
 
 /// Gradients of one tile of queries against all keys. dq is that tile's own; dk and dv collect over the tiles.
+/// rowsum(dO ⊙ O) is Σ_j P_ij dP_ij: where one tile has all keys, the latter is taken, since its rounding errors are
+/// those of the terms it is subtracted from. Then Σ_j dS_ij is 0 as it should be, however alike the keys are.
 template <class T>
 void backward_tile(const AttentionShape& s, const Head& head, int64_t first, int64_t rows, const T* q, const T* k,
                    const T* v, const T* o, const T* lse, const T* d_o, Grad<T> dq, Grad<T> dk, Grad<T> dv) {
   const int64_t o_stride = s.heads * s.width;
   const T scale = T(1) / sqrt(T(s.width));
   T p[query_tile * key_tile], dp[query_tile * key_tile], delta[query_tile];
-  for (int64_t r = 0; r < rows; ++r) {
+  const bool one_tile = head.m <= key_tile;
+  for (int64_t r = 0; r < rows && !one_tile; ++r) {
     delta[r] = OneThread{}.sum(s.width, [&](int64_t c) { return d_o[r * o_stride + c] * o[r * o_stride + c]; });
   }
   for (int64_t begin = 0; begin < head.m; begin += key_tile) {
@@ -116,11 +119,14 @@ void backward_tile(const AttentionShape& s, const Head& head, int64_t first, int
     for (int64_t r = 0; r < rows; ++r) {
       T *row = p + r * key_tile, *drow = dp + r * key_tile;
       const int64_t seen = std::clamp<int64_t>(head.seen(first + r, s.causal) - begin, 0, cols);
-      const T log_sum = lse[r * s.heads], shift = delta[r];
-      OneThread{}.each(seen, [&](int64_t j) {
-        row[j] = kernels::exp(row[j] - log_sum);
-        drow[j] = row[j] * (drow[j] - shift);
-      });
+      const T log_sum = lse[r * s.heads];
+      OneThread{}.each(seen, [&](int64_t j) { row[j] = kernels::exp(row[j] - log_sum); });
+      if (one_tile && seen > 0) {
+        delta[r] = OneThread{}.sum(seen, [&](int64_t j) { return row[j] * drow[j]; }) /
+                   OneThread{}.sum(seen, [&](int64_t j) { return row[j]; });
+      }
+      const T shift = delta[r];
+      OneThread{}.each(seen, [&](int64_t j) { drow[j] = row[j] * (drow[j] - shift); });
       std::fill(row + seen, row + cols, T(0));
       std::fill(drow + seen, drow + cols, T(0));
     }
