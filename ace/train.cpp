@@ -9,7 +9,6 @@
 #include "ace/stop.h"
 #include "ace/training_state.h"
 #include "nn/schedule.h"
-#include "tensor/json.h"
 #include "tensor/random.h"
 
 namespace ace {
@@ -89,11 +88,7 @@ class Trainer {
     state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, adam_);
     check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
           total_);
-    const std::string log = run_.text("log.jsonl");
-    for (size_t begin = 0, end = 0; (end = log.find('\n', begin)) != log.npos; begin = end + 1) {
-      const json line = tensor::parse_json(std::string_view(log).substr(begin, end - begin), "log.jsonl");
-      if (line.value("step", int64_t(0)) <= state_.step) log_ += log.substr(begin, end + 1 - begin);
-    }
+    log_ = run_.text("log.jsonl");  // committed with the checkpoint, so it ends where that does
   }
 
   json run() {

@@ -370,6 +370,21 @@ TEST(BeamSearch, EqualScoresPreferTheSmallerPrefixAndAtTheEndTheSmallerItem) {
   }
 }
 
+TEST(BeamSearch, EqualScoresOfDifferentPrefixesPreferTheSmallerPrefixNotTheBetterOne) {
+  // p = (1/3, 2/3) at both positions: (0, 1) and (1, 0) tie, and prefix (1) stands before prefix (0).
+  const Retriever model = uniform(tiny::sizes({2, 2}));
+  for (const char* bias : {"heads.0.bias", "heads.1.bias"}) {
+    tiny::parameter(model, bias).value().data<float>()[1] = std::log(2.0f);
+  }
+  const Identifiers identifiers = tiny::table({2, 2}, {{1, 0}, {0, 1}, {0, 0}, {1, 1}});
+  for (const bool constrained : {true, false}) {
+    const Found found = search(model, {{2}}, Trie(identifiers), 2, constrained);
+    ASSERT_EQ(found[0].size(), 2u);
+    EXPECT_EQ(found[0][0].tokens, (Row{1, 1}));
+    EXPECT_EQ(found[0][1].tokens, (Row{0, 1}));
+  }
+}
+
 TEST(BeamSearch, UnconstrainedTiesAmongIdentifiersThatNoItemHasFallByTheirTokens) {
   const std::vector<int64_t> vocabulary{2, 2};
   const Found found =

@@ -205,6 +205,7 @@ TEST(Objective, EveryParameterHasAGradientThatFiniteDifferencesConfirm) {
 }
 
 TEST(Objective, TheLossOfABatchFallsStepByStep) {
+  const tiny::OneThread one;
   tensor::Random random(11);
   const Retriever model = tiny::retriever(tiny::sizes({4, 3, 5}), 12, DType::f32, 1);
   const Queries texts = tiny::draw_queries(16, 6, random);
