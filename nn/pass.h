@@ -17,6 +17,8 @@ class Pass {
   Pass(double rate, std::span<const Tensor> masks) : rate_(rate), masks_(masks), given_(true) {}
 
   Variable drop(const Variable& x);
+  /// How many sites have dropped so far.
+  uint64_t sites() const { return site_; }
 
   /// Called with the name and value of each intermediate result that the model shows.
   std::function<void(const std::string& name, const Variable& value)> tap;

@@ -71,6 +71,8 @@ void check_train(const Check& check) {
   Shown shown;
   listen(pass, "train.", shown);
   const ace::Objective objective = two_passes(model, check.folder, pass);
+  tensor::check(check.folder.dropout == 0 || pass.sites() == check.folder.masks.size(),
+                "expected {} dropout sites, found {}", check.folder.masks.size(), pass.sites());
   objective.loss.backward();
   compare_shown(check, "train.", std::move(shown));
   compare_objective(check, "train.", objective);
