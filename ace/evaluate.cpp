@@ -1,5 +1,7 @@
 #include "ace/evaluate.h"
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <numeric>
 
@@ -129,10 +131,12 @@ json bm25_row(const Bm25& bm25, const Task& task, const std::string& pool, std::
 void write_trec(const std::filesystem::path& file, const Run& run, const Task& task, const Ranked& ranked) {
   std::string text;
   for (size_t q = 0; q < ranked.size(); ++q) {
-    std::vector<TrecResult> results;
-    for (const Hypothesis& hypothesis : ranked[q]) {
-      if (hypothesis.item >= 0) results.push_back({run.items[size_t(hypothesis.item)].id, hypothesis.score});
+    std::vector<std::string> names;  // an identifier that no item has keeps its rank, under a name of its own
+    for (const Hypothesis& h : ranked[q]) {
+      names.push_back(h.item >= 0 ? run.items[size_t(h.item)].id : fmt::format("no-item-{}", fmt::join(h.tokens, "-")));
     }
+    std::vector<TrecResult> results;
+    for (size_t i = 0; i < names.size(); ++i) results.push_back({names[i], ranked[q][i].score});
     text += trec_lines(task.queries[q]->id, results);
   }
   tensor::write_file(file, text);

@@ -126,7 +126,7 @@ Run identify(const Corpus& corpus, const Settings& settings, const std::filesyst
   const std::vector<std::string> queries = training_queries(corpus);
   check(!queries.empty(), "{}: no training queries; qrels/train.tsv judges none, so nothing could be trained",
         corpus.folder.string());
-  const Tensor x = item_vectors(corpus, settings.identifiers.normalize);
+  const Tensor x = settings.identifiers.normalize ? l2_normalize(corpus.embeddings) : corpus.embeddings.to(DType::f32);
   Coded coded = settings.identifiers.scheme == "hierarchical" ? code_hierarchically(x, settings, progress)
                                                               : code_with_rqvae(x, settings, progress);
   progress("tokenizer", 0, 1);
