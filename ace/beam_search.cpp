@@ -1,6 +1,7 @@
 #include "ace/beam_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace ace {
@@ -38,7 +39,11 @@ std::vector<Candidate> extensions(std::span<const Beam> beams, const T* log_p, i
   for (size_t i = 0; i < beams.size(); ++i, log_p += vocabulary) {
     const auto add = [&](int32_t token, int32_t node) {
       const double score = beams[i].score + double(log_p[token]);
-      if (score > -std::numeric_limits<double>::infinity()) {  // false for NaN too
+      tensor::check(!std::isnan(score),
+                    "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
+                    "large that sums overflow",
+                    level);
+      if (score > -std::numeric_limits<double>::infinity()) {
         result.push_back({score, int32_t(i), beams[i].rank, token, node});
       }
     };
@@ -91,6 +96,9 @@ std::vector<Hypothesis> finish(std::vector<Beam>& beams, const Trie& trie, bool 
 std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
                                                  const BeamOptions& options) {
   tensor::check(options.beam >= 1, "beam search: expected a beam of at least 1, found {}", options.beam);
+  tensor::check(trie.positions() == model.positions(),
+                "beam search: expected identifiers of {} positions, as the model has, found {}", model.positions(),
+                trie.positions());
   const autograd::NoGrad inference;
   nn::Pass pass;
   const Retriever::Memory memory = model.encode(text, pass);
@@ -104,6 +112,7 @@ std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const n
     for (size_t q = 0; q < queries; ++q) {
       offsets.data<int32_t>()[q + 1] = offsets.data<int32_t>()[q] + int32_t(beams[q].size());
     }
+    if (offsets.data<int32_t>()[queries] == 0) break;  // no prefix has a probability above 0
     const Variable log_p = autograd::log_softmax(model.step(memory, tokens, offsets, state));
     std::vector<int32_t> parents, chosen;
     for (size_t q = 0; q < queries; ++q) {

@@ -1,7 +1,6 @@
 #include "ace/corpus.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "tensor/json.h"
 
@@ -12,17 +11,6 @@ using tensor::json_string;
 
 void append_member(std::string& line, std::string_view name, const std::string& text) {
   if (!text.empty()) line += fmt::format("{}\"{}\": {}", line.empty() ? "{" : ", ", name, json_string(text, name));
-}
-
-/// Rows divided by their L2 norm, which is summed in f64 so that no f32 embedding overflows it.
-void normalize_rows(const tensor::Tensor& x) {
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    const std::span<float> row = x.values<float>().subspan(size_t(i * x.cols()), size_t(x.cols()));
-    double sum = 0;
-    for (const float value : row) sum += double(value) * double(value);
-    const double scale = sum > 0 ? 1 / std::sqrt(sum) : 0;
-    for (float& value : row) value = float(double(value) * scale);
-  }
 }
 
 }  // namespace
@@ -50,12 +38,6 @@ std::vector<std::string> training_texts(const Corpus& corpus) {
     text += corpus.queries[size_t(judgement.query)].text;
   }
   return texts;
-}
-
-tensor::Tensor item_vectors(const Corpus& corpus, bool normalize) {
-  tensor::Tensor x = corpus.embeddings.to(tensor::DType::f32);
-  if (normalize) normalize_rows(x);
-  return x;
 }
 
 std::string items_text(const std::vector<Item>& items) {

@@ -46,8 +46,6 @@ void write_corpus(const std::filesystem::path& folder, const Corpus& corpus);
 std::vector<int32_t> test_pool(const Corpus& corpus);
 /// For each item the texts of its training queries, joined by spaces: its document for BM25.
 std::vector<std::string> training_texts(const Corpus& corpus);
-/// The embeddings as [N, D] f32; `normalize` divides each row by its L2 norm (computed in f64).
-tensor::Tensor item_vectors(const Corpus& corpus, bool normalize);
 
 /// Items from JSON Lines (`_id`, and optionally `split`, `title`, `text`, `path`); `file` names them in messages.
 std::vector<Item> parse_items(std::string_view text, const std::string& file);

@@ -1,11 +1,14 @@
 #include "ace/evaluate.h"
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <numeric>
 
 #include "ace/bm25.h"
 #include "ace/measures.h"
 #include "ace/search.h"
+#include "ace/text.h"
 #include "ace/train.h"
 #include "ace/trec.h"
 #include "tensor/file.h"
@@ -128,10 +131,12 @@ json bm25_row(const Bm25& bm25, const Task& task, const std::string& pool, std::
 void write_trec(const std::filesystem::path& file, const Run& run, const Task& task, const Ranked& ranked) {
   std::string text;
   for (size_t q = 0; q < ranked.size(); ++q) {
-    std::vector<TrecResult> results;
-    for (const Hypothesis& hypothesis : ranked[q]) {
-      if (hypothesis.item >= 0) results.push_back({run.items[size_t(hypothesis.item)].id, hypothesis.score});
+    std::vector<std::string> names;  // an identifier that no item has keeps its rank, under a name of its own
+    for (const Hypothesis& h : ranked[q]) {
+      names.push_back(h.item >= 0 ? run.items[size_t(h.item)].id : fmt::format("no-item-{}", fmt::join(h.tokens, "-")));
     }
+    std::vector<TrecResult> results;
+    for (size_t i = 0; i < names.size(); ++i) results.push_back({names[i], ranked[q][i].score});
     text += trec_lines(task.queries[q]->id, results);
   }
   tensor::write_file(file, text);
@@ -143,6 +148,8 @@ json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& o
   std::vector<int64_t> beams = options.beams.empty() ? std::vector{settings.search.beam} : options.beams;
   check(beams.size() == 1 || beams.size() == 3, "evaluate: expected one beam or three (for R@1, R@5, R@10), found {}",
         beams.size());
+  check(options.pool == "all" || options.pool == "test", "evaluate: expected pool \"all\" or \"test\", found {}",
+        quote(options.pool));
   const Corpus corpus = load_run_corpus(run, options.corpus);
   const Task task = task_of(corpus, options.split);
   std::vector<int32_t> everything(corpus.items.size());

@@ -79,7 +79,8 @@ Coded code_hierarchically(const Tensor& x, const Settings& settings, const Progr
 }
 
 json report(const Coded& coded, const Settings& settings) {
-  const IdentifierQuality quality = identifier_quality(coded.identifiers, coded.prefix);
+  const bool has_coarse = settings.identifiers.scheme != "rqvae";
+  const IdentifierQuality quality = identifier_quality(coded.identifiers, coded.prefix, has_coarse);
   json result = {{"items", quality.items},
                  {"positions", coded.identifiers.positions()},
                  {"vocabulary", coded.identifiers.vocabulary},
@@ -94,7 +95,7 @@ json report(const Coded& coded, const Settings& settings) {
                         {"used", use.used},
                         {"perplexity", use.perplexity},
                         {"entropy_ratio", use.entropy_ratio}};
-    if (j == 0 && settings.identifiers.scheme != "rqvae") {
+    if (j == 0 && has_coarse) {
       result["coarse_used"] = use.used;
       result["coarse"] = entry;
     } else {
@@ -125,7 +126,7 @@ Run identify(const Corpus& corpus, const Settings& settings, const std::filesyst
   const std::vector<std::string> queries = training_queries(corpus);
   check(!queries.empty(), "{}: no training queries; qrels/train.tsv judges none, so nothing could be trained",
         corpus.folder.string());
-  const Tensor x = item_vectors(corpus, settings.identifiers.normalize);
+  const Tensor x = settings.identifiers.normalize ? l2_normalize(corpus.embeddings) : corpus.embeddings.to(DType::f32);
   Coded coded = settings.identifiers.scheme == "hierarchical" ? code_hierarchically(x, settings, progress)
                                                               : code_with_rqvae(x, settings, progress);
   progress("tokenizer", 0, 1);

@@ -1,8 +1,7 @@
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "ace/kmeans.h"
+#include "ace/redraw.h"
 #include "ace/rqvae.h"
 #include "ace/stop.h"
 #include "nn/optimizer.h"
@@ -68,61 +67,6 @@ void initialise_codebooks(const RqVae& model, const Tensor& x, uint64_t seed) {
   }
 }
 
-/// Counts for how many steps each entry went unused, and re-draws those that reach the limit from the residuals of the
-/// batch that their codebook reconstructs worst, each residual once.
-class Redraw {
- public:
-  Redraw(const RqVae& model, int64_t limit) : limit_(limit) {
-    for (const Variable& codebook : model.quantiser().codebooks) idle_.emplace_back(size_t(codebook.size(0)), 0);
-  }
-  int64_t apply(const RqVae& model, const nn::Quantised& batch) {
-    int64_t redrawn = 0;
-    for (size_t m = 0; limit_ > 0 && m < idle_.size(); ++m) {
-      std::vector<int32_t> dead;
-      count(batch.codes, m, dead);
-      if (dead.empty()) continue;
-      const Tensor& codebook = model.quantiser().codebooks[m].value();
-      const Tensor& residual = batch.residuals[m];
-      const std::vector<int64_t> worst = worst_rows(codebook, residual, batch.codes, m);
-      const int64_t width = codebook.cols();
-      for (size_t i = 0; i < dead.size() && i < worst.size(); ++i, ++redrawn) {
-        std::copy_n(residual.data<float>() + worst[i] * width, width, codebook.data<float>() + dead[i] * width);
-        idle_[m][size_t(dead[i])] = 0;
-      }
-    }
-    return redrawn;
-  }
-
- private:
-  void count(const Tensor& codes, size_t m, std::vector<int32_t>& dead) {
-    std::vector<int64_t>& idle = idle_[m];
-    for (int64_t& steps : idle) ++steps;
-    const int64_t stride = codes.cols();
-    for (int64_t b = 0; b < codes.rows(); ++b) idle[size_t(codes.data<int32_t>()[b * stride + int64_t(m)])] = 0;
-    for (size_t j = 0; j < idle.size(); ++j) {
-      if (idle[j] >= limit_) dead.push_back(int32_t(j));
-    }
-  }
-  static std::vector<int64_t> worst_rows(const Tensor& codebook, const Tensor& residual, const Tensor& codes,
-                                         size_t m) {
-    const int64_t width = codebook.cols();
-    std::vector<double> error(size_t(residual.rows()));
-    for (int64_t b = 0; b < residual.rows(); ++b) {
-      const float* r = residual.data<float>() + b * width;
-      const float* e = codebook.data<float>() + codes.data<int32_t>()[b * codes.cols() + int64_t(m)] * width;
-      for (int64_t c = 0; c < width; ++c) error[size_t(b)] += double(r[c] - e[c]) * double(r[c] - e[c]);
-    }
-    std::vector<int64_t> order(error.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return error[size_t(a)] > error[size_t(b)]; });
-    return order;
-  }
-
-  int64_t limit_;
-  std::vector<std::vector<int64_t>> idle_;
-};
-
 /// Codes and mean squared reconstruction error of all rows, with the weights as they stand.
 void encode_all(RqVaeFit& fit, const Tensor& x, const Settings::RqVae& settings) {
   const autograd::NoGrad none;
@@ -159,14 +103,14 @@ RqVaeFit fit_rqvae(const Tensor& x, const Settings::RqVae& settings, uint64_t se
       double(fit.steps) * double(settings.warmup_epochs) / double(std::max<int64_t>(settings.epochs, 1));
   nn::Adam adam(nn::parameters(fit.model));
   Batches data(x, settings.batch, seed);
-  Redraw redraw(fit.model, settings.redraw_steps);
+  Redraw redraw(fit.model.quantiser(), settings.redraw_steps);
   for (int64_t step = 0; step < fit.steps; ++step) {
     tensor::check(stop_signal() == 0, "rqvae: stopped by a signal after {} of {} steps; nothing was written", step,
                   fit.steps);
     const RqVae::Output out = fit.model.forward(data.next(), settings.alpha, settings.beta);
     out.loss.backward();
     adam.step(nn::inverse_square_root(double(step), warmup, settings.first_rate, settings.rate));
-    fit.redrawn += redraw.apply(fit.model, out.quantised);
+    fit.redrawn += redraw.apply(fit.model.quantiser(), out.quantised);
     if (step % 10 == 9 || step + 1 == fit.steps) {
       progress("rq-vae", step + 1, fit.steps, fmt::format("loss {:.4f}", out.loss.value().item()));
     }

@@ -72,14 +72,14 @@ void add_item(Corpus& corpus, const Scene& scene, int64_t number, uint64_t seed)
 std::string suited_settings(int64_t items) {
   if (items >= 30000) return "# A corpus of this size: the built-in defaults.\n";
   const int64_t grid = items < 500 ? 8 : items < 10000 ? 32 : 64;
-  const int64_t epochs = items < 500 ? 60 : items < 3000 ? 20 : 15;
+  const int64_t epochs = std::clamp<int64_t>(6000 / items, 5, 60), batch = items < 5000 ? 32 : 64;
   return fmt::format(
       "# What suits a sample of {} items; --config and --set go over it.\n"
       "[kmeans]\nclusters = {}\n\n"
-      "[rqvae]\nentries = {}\nlatent = 32\nhidden = [96, 64]\nmin_steps = 1000\n\n"
+      "[rqvae]\nentries = {}\nlatent = 32\nhidden = [96, 64]\nmin_steps = 600\n\n"
       "[model]\nwidth = 128\nheads = 4\nencoder_layers = 2\ndecoder_layers = 2\n\n"
-      "[train]\nepochs = {}\nbatch = 32\nrate = 1e-3\n",
-      items, grid, grid, epochs);
+      "[train]\nepochs = {}\nbatch = {}\nrate = 1e-3\n",
+      items, grid, grid, epochs, batch);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ace/text.h"
+
 namespace ace {
 
 std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Trie& trie,
@@ -17,15 +19,14 @@ std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Tr
   return results;
 }
 
-Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary) {
-  nn::Initializer init{uint64_t(settings.seed)};
+Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init) {
   return Retriever(retriever_options(settings.model, vocabulary, run.identifiers.vocabulary), init);
 }
 
 Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int32_t> pool)
     : settings_(settings),
       tokenizer_(Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
-      model_(make_retriever(run, settings, tokenizer_.size())),
+      model_(make_retriever(run, settings, tokenizer_.size(), nn::Initializer::blank())),
       trie_(run.identifiers, pool) {
   const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
   for (const auto& [name, tensor] : weights.tensors) {
@@ -38,6 +39,7 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
 }
 
 std::vector<int32_t> Searcher::encode(const std::string& query) const {
+  tensor::check(has_visible(query), "search: expected a query with a visible character, found {}", quote(query));
   return tokenizer_.encode_query(query, settings_.tokenizer.max_tokens);
 }
 

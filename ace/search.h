@@ -9,8 +9,8 @@ std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Tr
                                                 std::span<const std::vector<int32_t>> queries,
                                                 const BeamOptions& options, int64_t batch);
 
-/// A fresh retriever of the run's sizes; its weights come from the seed until others are loaded.
-Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary);
+/// A retriever of the run's sizes, with weights from `init`.
+Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init);
 
 /// A trained run, ready to answer: text in, ranked items out. No item embedding is read. Usable from several threads.
 class Searcher {
@@ -27,7 +27,8 @@ class Searcher {
   /// The best `top` items for each query, from a beam of `beam`; fewer when there are fewer.
   std::vector<std::vector<Result>> search(std::span<const std::string> queries, int64_t top, int64_t beam) const;
 
-  /// A query as the model sees it: normalised, segmented, cut to tokenizer.max_tokens, ended with eos.
+  /// A query as the model sees it: normalised, segmented, cut to tokenizer.max_tokens, ended with eos. Fails without a
+  /// visible character.
   std::vector<int32_t> encode(const std::string& query) const;
   const Retriever& model() const { return model_; }
   const Trie& trie() const { return trie_; }

@@ -160,8 +160,9 @@ std::string settings_markdown() {
   const Settings defaults;
   std::string text = "| setting | default | range | meaning | verb |\n|---|---|---|---|---|\n";
   for (const Setting& s : settings_table()) {
-    text += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", s.name, value_text(defaults, s), range_text(s), s.help,
-                        s.stage);
+    std::string range = range_text(s);  // the default shows the type
+    if (const size_t from = range.find(" from "); from != range.npos) range.erase(0, from + 6);
+    text += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", s.name, value_text(defaults, s), range, s.help, s.stage);
   }
   return text;
 }

@@ -9,7 +9,6 @@
 #include "ace/stop.h"
 #include "ace/training_state.h"
 #include "nn/schedule.h"
-#include "tensor/json.h"
 #include "tensor/random.h"
 
 namespace ace {
@@ -62,7 +61,7 @@ class Trainer {
       : run_(run),
         settings_(settings),
         progress_(progress),
-        model_(make_retriever(run, settings, tokenizer.size())),
+        model_(make_retriever(run, settings, tokenizer.size(), nn::Initializer(uint64_t(settings.seed)))),
         parameters_(nn::parameters(model_)),
         adam_(parameters_, adam_options(settings.train)),
         trie_(run.identifiers) {
@@ -89,32 +88,29 @@ class Trainer {
     state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, adam_);
     check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
           total_);
-    const std::string log = run_.text("log.jsonl");
-    for (size_t begin = 0, end = 0; (end = log.find('\n', begin)) != log.npos; begin = end + 1) {
-      const json line = tensor::parse_json(std::string_view(log).substr(begin, end - begin), "log.jsonl");
-      if (line.value("step", int64_t(0)) <= state_.step) log_ += log.substr(begin, end + 1 - begin);
-    }
+    log_ = run_.text("log.jsonl");  // committed with the checkpoint, so it ends where that does
   }
 
   json run() {
     if (dev_.queries.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
     started_ = std::chrono::steady_clock::now();
     first_ = state_.step;
-    while (state_.step < total_ && stop_signal() == 0) {
+    for (bool stop = false; state_.step < total_ && !stop;) {
       take_step();
+      stop = stop_signal() != 0;  // looked at once, so that what stops the loop is what writes the checkpoint
       const bool epoch_ends = state_.step % per_epoch_ == 0, over = state_.step == total_;
       const int64_t epoch = state_.step / per_epoch_, every = settings_.train.evaluate_epochs;
       if (state_.step % log_steps == 0 || epoch_ends) log_losses();
       const bool measured = over || (epoch_ends && every > 0 && epoch % every == 0);
       const bool improved = measured && measure_dev();
-      if (measured || stop_signal() != 0 || state_.step % settings_.train.checkpoint_steps == 0) commit(improved);
+      if (measured || stop || state_.step % settings_.train.checkpoint_steps == 0) commit(improved);
     }
     return {{"steps", state_.step},
             {"epochs", double(state_.step) / double(per_epoch_)},
             {"finished", state_.step == total_},
             {"pairs", pairs_.size()},
             {"parameters", nn::count(parameters_)},
-            {"loss", last_loss_},
+            {"loss", state_.loss},
             {"best_step", state_.best_step},
             {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
             {"seconds", seconds()},
@@ -157,7 +153,7 @@ class Trainer {
     ++state_.step;
     state_.loss_sum += loss;
     ++state_.loss_steps;
-    last_loss_ = loss;
+    state_.loss = loss;
     progress_("train", state_.step, total_, fmt::format("loss {:.3f}", loss));
   }
 
@@ -240,7 +236,6 @@ class Trainer {
   std::vector<int64_t> order_;
   int64_t order_epoch_ = -1, first_ = 0;
   std::string log_;
-  double last_loss_ = 0;
   std::chrono::steady_clock::time_point started_;
 };
 
@@ -257,12 +252,27 @@ Corpus load_run_corpus(const Run& run, const std::optional<std::filesystem::path
   return corpus;
 }
 
+namespace {
+
+/// Identifiers stand, so what made them stands; and so does all that shapes a step, once steps have been made.
+void check_unchanged(const Run& run, const Settings& settings, bool resume) {
+  for (const Setting& setting : settings_table()) {
+    const bool fixed = setting.stage == "identify" || (resume && (setting.stage == "train" || setting.stage == "all"));
+    const std::string before = value_text(run.settings, setting), now = value_text(settings, setting);
+    check(!fixed || before == now, "{}: the run {} has {}, found {}; it cannot be changed {}", setting.name,
+          run.folder().string(), before, now, setting.stage == "identify" ? "after identify" : "on --resume");
+  }
+}
+
+}  // namespace
+
 json train(Run& run, const Settings& settings, const TrainOptions& options, const Progress& progress) {
   check_settings(settings);
   const bool has_checkpoint = run.has("checkpoint.safetensors");
   check(options.resume || !has_checkpoint,
         "run: {} is trained already, or in part; go on with --resume, or identify anew", run.folder().string());
   check(!options.resume || has_checkpoint, "run: {} has no checkpoint to resume from", run.folder().string());
+  check_unchanged(run, settings, options.resume);
   const Corpus corpus = load_run_corpus(run, options.corpus);
   const Tokenizer tokenizer = Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv");
   Trainer trainer(run, settings, corpus, tokenizer, progress);

@@ -14,7 +14,8 @@ struct TrainOptions {
 
 /// Trains the retriever on the run's corpus (spec section 6) and commits weights, checkpoint and log to the run: every
 /// train.checkpoint_steps steps, after every epoch that was measured, at the end, and when a signal asks to stop.
-/// Resumed, it goes on bit for bit as if it had not been interrupted. Returns what the last log lines say.
+/// Resumed, it goes on bit for bit as if it had not been interrupted; a setting that would prevent that, or that the
+/// run's identifiers were made with, must be as the run has it. Returns what the last log lines say.
 nlohmann::json train(Run& run, const Settings& settings, const TrainOptions& options, const Progress& progress);
 
 /// The corpus a run was made from, checked against the checksum that the run records.

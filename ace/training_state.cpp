@@ -12,7 +12,7 @@ using tensor::check;
 std::string TrainingState::save(const nn::Parameters& parameters, const nn::Adam& adam) const {
   std::map<std::string, Tensor> tensors = nn::to_tensors(parameters);
   tensors.merge(adam.state());
-  const json state = {{"step", step},         {"best_mrr", best_mrr},     {"best_step", best_step},
+  const json state = {{"step", step},         {"best_mrr", best_mrr},     {"best_step", best_step},    {"loss", loss},
                       {"loss_sum", loss_sum}, {"loss_steps", loss_steps}, {"adam_steps", adam.steps()}};
   return tensor::safetensors_bytes(tensors, {{"state", state.dump()}});
 }
@@ -24,8 +24,8 @@ TrainingState TrainingState::load(const std::filesystem::path& file, const nn::P
   const json state = tensor::parse_json(found->second, stored.origin + ": state");
   TrainingState result;
   try {
-    result = {state.at("step"), state.at("best_mrr"), state.at("best_step"), state.at("loss_sum"),
-              state.at("loss_steps")};
+    result = {state.at("step"), state.at("best_mrr"), state.at("best_step"),
+              state.at("loss"), state.at("loss_sum"), state.at("loss_steps")};
     adam.load(stored, state.at("adam_steps"));
   } catch (const json::exception& error) {
     tensor::fail("{}: state: {}", stored.origin, tensor::one_line(error.what()));

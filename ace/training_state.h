@@ -12,6 +12,7 @@ struct TrainingState {
   int64_t step = 0;       ///< steps done
   double best_mrr = -1;   ///< on dev queries; −1: not measured yet
   int64_t best_step = 0;  ///< the step whose weights retriever.safetensors holds
+  double loss = 0;        ///< of the last step
   double loss_sum = 0;    ///< over the steps since the last log line
   int64_t loss_steps = 0;
 

@@ -53,11 +53,16 @@ Variable arithmetic(Op op, Arithmetic kind, const Variable& a, const Variable& b
     using T = decltype(type);
     kernels::arithmetic(backend, kind, plan.broadcast, a.data<T>(), b.data<T>(), y.data<T>());
   });
+  // Sums and differences have gradients that do not look at the operands, so these need not be kept.
+  const bool keep = kind == Arithmetic::mul || kind == Arithmetic::div;
   return record(op, y, {a, b},
-                [kind, plan = plan.broadcast, a = a.value(), b = b.value()](const Tensor& dy, Gradients dx) {
+                [kind, plan = plan.broadcast, a = keep ? a.value() : Tensor(), b = keep ? b.value() : Tensor()](
+                    const Tensor& dy, Gradients dx) {
                   dispatch(floating, dy, [&](auto backend, auto type) {
                     using T = decltype(type);
-                    const T *x = a.data<T>(), *y = b.data<T>(), *d = dy.data<T>();
+                    const T* x = a.defined() ? a.data<T>() : nullptr;
+                    const T* y = b.defined() ? b.data<T>() : nullptr;
+                    const T* d = dy.data<T>();
                     if (dx[0]) kernels::arithmetic_backward_a(backend, kind, plan, x, y, d, dx[0].into<T>());
                     if (dx[1]) kernels::arithmetic_backward_b(backend, kind, plan, x, y, d, dx[1].into<T>());
                   });

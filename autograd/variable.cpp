@@ -1,5 +1,6 @@
 #include "autograd/variable.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -145,6 +146,18 @@ std::vector<Variable> topological_order(const Variable& root) {
   return order;
 }
 
+/// An input that comes twice starts from zeros, so that all its contributions are added: were the first written, it
+/// would have to be the first in time, and a kernel's order is its own.
+void zero_repeated(const std::vector<Variable>& inputs) {
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    Node& node = *inputs[i].node();
+    const bool before = std::any_of(inputs.begin(), inputs.begin() + int64_t(i),
+                                    [&](const Variable& other) { return other.node() == &node; });
+    if (before && !node.gradient.defined()) node.gradient = tensor::zeros_like(node.value);
+  }
+}
+
 }  // namespace
 
 void Variable::backward() const {
@@ -167,6 +180,7 @@ void Variable::backward(const Tensor& gradient) const {
     if (node.gradient.defined()) {  // else nothing that was differentiated depends on it
       std::vector<Gradient> dx;
       dx.reserve(node.inputs.size());
+      zero_repeated(node.inputs);
       for (const Variable& input : node.inputs) dx.emplace_back(input.requires_grad() ? input.node() : nullptr);
       node.backward(node.gradient, dx);
     }

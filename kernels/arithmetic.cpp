@@ -129,18 +129,18 @@ void put_gradient(Cpu cpu, const Lines& lines, int64_t Offset::*place, Grad<T> g
     sum_columns<T>(
         cpu, kept.count, repeated.count, length,
         [&](int64_t o, int64_t r) { return element(kept.at(o) + repeated.at(r)); },
-        [&](int64_t o, int64_t first, int64_t width, const T* total) {
-          put_each(OneThread(), g.at(kept.at(o).*place + first), width, [=](int64_t c) { return total[c]; });
+        [&](int64_t o, int64_t first, int64_t width, const double* total) {
+          put_each(OneThread(), g.at(kept.at(o).*place + first), width, [=](int64_t c) { return T(total[c]); });
         });
   } else if (kept.count == 1 && repeated.count == 1) {
-    g.put(0, sum_all(cpu, length, element(Offset())));
+    g.put(0, T(sum_all(cpu, length, element(Offset()))));
   } else {
     cpu.parallel(kept.count, 2 * repeated.count * length, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const Offset o = kept.at(row);
-        T total = 0;
+        double total = 0;
         for (int64_t r = 0; r < repeated.count; ++r) total += sum_range(0, length, element(o + repeated.at(r)));
-        g.put(o.*place, total);
+        g.put(o.*place, T(total));
       }
     });
   }

@@ -11,20 +11,17 @@
 
 namespace kernels {
 
-/// A fixed team of workers. A job is a range function; worker w runs part w. Workers spin for a moment before they
-/// sleep, because the kernels of one training step follow each other within microseconds.
+/// A fixed team of workers. A job is a function over ranges, cut into parts; whoever is free takes the next part, so a
+/// worker that the system has put aside holds nobody up. Which thread runs a part changes nothing in its result.
+/// Workers spin for a moment before they sleep, because the kernels of one step follow each other within microseconds.
 class Threads {
  public:
   explicit Threads(int count) {
-    for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+    for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this] { work(); });
   }
   ~Threads() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    wake_.notify_all();
+    stop_ = true;
+    publish(0);
     for (std::thread& worker : workers_) worker.join();
   }
   int count() const { return int(workers_.size()) + 1; }
@@ -35,16 +32,12 @@ class Threads {
       for (int part = 0; part < parts; ++part) range(n, parts, part, call, body);
       return;
     }
-    n_ = n, parts_ = parts, call_ = call, body_ = body;
-    pending_.store(int(workers_.size()), std::memory_order_relaxed);
-    {
-      std::lock_guard lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    if (sleeping_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();
-    range(n, parts, 0, call, body);
-    for (int spins = 0; pending_.load(std::memory_order_acquire) != 0; ++spins) {
-      if (spins > spin_limit) std::this_thread::yield();
+    n_ = n, call_ = call, body_ = body;
+    done_.store(0, std::memory_order_relaxed);
+    publish(parts);
+    take_parts();
+    for (int spins = 0; done_.load(std::memory_order_acquire) != parts; ++spins) {
+      spins < spin_limit ? pause() : std::this_thread::yield();
     }
     busy_.unlock();
   }
@@ -52,23 +45,52 @@ class Threads {
  private:
   static constexpr int spin_limit = 20000;
 
+  /// The job in one word, so that it is taken from in one step: its number, how many parts it has, the next one.
+  struct Job {
+    uint64_t word;
+    uint64_t number() const { return word >> 32; }
+    int parts() const { return int(word >> 16 & 0xffff); }
+    int next() const { return int(word & 0xffff); }
+  };
+
   static void range(int64_t n, int parts, int part, Call call, const void* body) {
     const int64_t begin = n * part / parts, end = n * (part + 1) / parts;
     if (begin < end) call(body, begin, end);
   }
 
-  void work(int worker) {
-    for (int64_t seen = 0;; ++seen) {
-      for (int spins = 0; generation_.load(std::memory_order_acquire) == seen && spins < spin_limit; ++spins) pause();
-      if (generation_.load(std::memory_order_acquire) == seen) {
+  void publish(int parts) {
+    const uint64_t number = Job{job_.load(std::memory_order_relaxed)}.number() + 1;
+    job_.store(number << 32 | uint64_t(parts) << 16);  // sequentially consistent, as are the sleepers' two steps
+    if (sleeping_.load() == 0) return;
+    { const std::lock_guard lock(mutex_); }  // whoever was about to sleep does now, and hears the call
+    wake_.notify_all();
+  }
+
+  /// Runs parts of the current job until none is left.
+  void take_parts() {
+    Job job{job_.load(std::memory_order_acquire)};
+    while (job.next() < job.parts()) {
+      if (!job_.compare_exchange_weak(job.word, job.word + 1, std::memory_order_acq_rel)) continue;
+      range(n_, job.parts(), job.next(), call_, body_);  // a job stays until all its parts are done
+      done_.fetch_add(1, std::memory_order_release);
+      job.word = job_.load(std::memory_order_acquire);
+    }
+  }
+
+  void work() {
+    for (uint64_t seen = 0; !stop_; seen = Job{job_.load(std::memory_order_acquire)}.number()) {
+      const auto idle = [&] {
+        const Job job{job_.load()};
+        return job.number() == seen && job.next() >= job.parts();
+      };
+      for (int spins = 0; idle() && spins < spin_limit; ++spins) pause();
+      if (idle()) {
         std::unique_lock lock(mutex_);
-        sleeping_.fetch_add(1, std::memory_order_seq_cst);
-        wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
-        sleeping_.fetch_sub(1, std::memory_order_seq_cst);
+        sleeping_.fetch_add(1);
+        wake_.wait(lock, [&] { return !idle(); });
+        sleeping_.fetch_sub(1);
       }
-      if (stop_) return;
-      if (worker < parts_) range(n_, parts_, worker, call_, body_);
-      pending_.fetch_sub(1, std::memory_order_release);
+      take_parts();
     }
   }
 
@@ -78,16 +100,15 @@ class Threads {
 #endif
   }
 
-  std::vector<std::thread> workers_;
   std::mutex busy_, mutex_;
   std::condition_variable wake_;
-  std::atomic<int64_t> generation_{0};
-  std::atomic<int> pending_{0}, sleeping_{0};
-  bool stop_ = false;
+  std::atomic<uint64_t> job_{0};
+  std::atomic<int> done_{0}, sleeping_{0};
+  std::atomic<bool> stop_{false};
   int64_t n_ = 0;
-  int parts_ = 1;
   Call call_ = nullptr;
   const void* body_ = nullptr;
+  std::vector<std::thread> workers_;
 };
 
 namespace {

@@ -30,14 +30,14 @@ void layer_norm_backward(Cpu cpu, const T* x, const T* weight, const T* mean, co
         return dyr[c] * ((xr[c] - m) * s);
       };
     };
-    sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const T* total) {
-      put_each(OneThread(), dweight.at(first), width, [=](int64_t c) { return total[c]; });
+    sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const double* total) {
+      put_each(OneThread(), dweight.at(first), width, [=](int64_t c) { return T(total[c]); });
     });
   }
   if (dbias) {
     const auto row = [=](int64_t, int64_t r) { return [dyr = dy + r * cols](int64_t c) { return dyr[c]; }; };
-    sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const T* total) {
-      put_each(OneThread(), dbias.at(first), width, [=](int64_t c) { return total[c]; });
+    sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const double* total) {
+      put_each(OneThread(), dbias.at(first), width, [=](int64_t c) { return T(total[c]); });
     });
   }
 }

@@ -8,11 +8,11 @@ namespace kernels {
 template <class T>
 void sum(Cpu cpu, const T* x, T* y, int64_t outer, int64_t count, int64_t inner, T scale) {
   if (inner == 1 && outer == 1) {
-    *y = scale * sum_all(cpu, count, [=](int64_t i) { return x[i]; });
+    *y = T(double(scale) * sum_all(cpu, count, [=](int64_t i) { return x[i]; }));
   } else if (inner == 1) {
     cpu.parallel(outer, count, [=](int64_t begin, int64_t end) {
       for (int64_t o = begin; o < end; ++o) {
-        y[o] = scale * sum_range(o * count, (o + 1) * count, [=](int64_t i) { return x[i]; });
+        y[o] = T(double(scale) * sum_range(o * count, (o + 1) * count, [=](int64_t i) { return x[i]; }));
       }
     });
   } else {
@@ -20,9 +20,9 @@ void sum(Cpu cpu, const T* x, T* y, int64_t outer, int64_t count, int64_t inner,
       const T* const values = x + (o * count + r) * inner;
       return [values](int64_t c) { return values[c]; };
     };
-    sum_columns<T>(cpu, outer, count, inner, row, [=](int64_t o, int64_t first, int64_t width, const T* total) {
+    sum_columns<T>(cpu, outer, count, inner, row, [=](int64_t o, int64_t first, int64_t width, const double* total) {
       T* const to = y + o * inner + first;
-      OneThread().each(width, [=](int64_t c) { to[c] = scale * total[c]; });
+      OneThread().each(width, [=](int64_t c) { to[c] = T(double(scale) * total[c]); });
     });
   }
 }
@@ -33,8 +33,8 @@ void sum_rows(Cpu cpu, const T* x, int64_t stride, Grad<T> y, int64_t rows, int6
     const T* const values = x + r * stride;
     return [values](int64_t c) { return values[c]; };
   };
-  sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const T* total) {
-    put_each(OneThread(), y.at(first), width, [=](int64_t c) { return total[c]; });
+  sum_columns<T>(cpu, 1, rows, cols, row, [=](int64_t, int64_t first, int64_t width, const double* total) {
+    put_each(OneThread(), y.at(first), width, [=](int64_t c) { return T(total[c]); });
   });
 }
 

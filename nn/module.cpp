@@ -10,7 +10,14 @@ std::string join(const std::string& name, std::string_view part) {
   return name.empty() ? std::string(part) : fmt::format("{}.{}", name, part);
 }
 
+Initializer Initializer::blank(DType type) {
+  Initializer result(0, type);
+  result.blank_ = true;
+  return result;
+}
+
 Variable Initializer::xavier_uniform(int64_t out, int64_t in) {
+  if (blank_) return constant({out, in}, 0);
   const double a = std::sqrt(6.0 / double(in + out));
   Tensor value(Shape{out, in}, DType::f64);
   for (double& x : value.values<double>()) x = a * (2 * random_.uniform() - 1);

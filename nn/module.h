@@ -37,7 +37,9 @@ std::string join(const std::string& name, std::string_view part);
 /// Makes parameters: draws from one generator in the order of construction.
 class Initializer {
  public:
-  Initializer(uint64_t seed, DType type = DType::f32) : random_(seed, stream), type_(type) {}
+  explicit Initializer(uint64_t seed, DType type = DType::f32) : random_(seed, stream), type_(type) {}
+  /// Draws nothing and leaves matrices at zero: for a module whose weights are loaded next.
+  static Initializer blank(DType type = DType::f32);
   /// U(−a, a), a = √(6 / (in + out)) for [out, in] (Glorot and Bengio 2010, equation 16).
   Variable xavier_uniform(int64_t out, int64_t in);
   Variable constant(Shape shape, double value);
@@ -46,6 +48,7 @@ class Initializer {
   static constexpr uint64_t stream = 0x1417;
   tensor::Random random_;
   DType type_;
+  bool blank_ = false;
 };
 
 int64_t count(const Parameters& parameters);

@@ -37,7 +37,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_flag("--json", flags.json, "one JSON document on standard output, nothing else");
   app.add_option("--set", flags.assignments, "change a setting; may be repeated")
       ->type_name("NAME=VALUE")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--config", flags.config, "settings from a TOML file")->type_name("FILE.toml");
   app.add_option("--device", flags.device, "cpu or cuda; default cpu")->type_name("DEVICE");

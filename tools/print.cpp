@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "ace/text.h"
@@ -40,7 +41,11 @@ std::string percent(double fraction) { return fmt::format("{:.1f} %", 100 * frac
 
 std::string short_text(const nlohmann::json& value) {
   if (value.is_string()) return ace::escape(value.get_ref<const std::string&>());
-  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    return std::trunc(number) == number && std::abs(number) < 1e15 ? fmt::format("{:.0f}", number)
+                                                                   : fmt::format("{:.4g}", number);
+  }
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -53,8 +58,16 @@ std::string scalars(const nlohmann::json& object) {
   return text;
 }
 
+void print_scalars(const nlohmann::json& object) {
+  for (const auto& [name, value] : object.items()) {
+    const bool empty = value.is_string() && value.get_ref<const std::string&>().empty();
+    if (!value.is_structured() && !value.is_null() && !empty)
+      fmt::print("  {:<20} {}\n", ace::escape(name), short_text(value));
+  }
+}
+
 void print_quality(const nlohmann::json& quality) {
-  fmt::print("{}\n", scalars(quality));
+  print_scalars(quality);
   std::vector<std::vector<std::string>> rows = {{"codebook", "entries", "used", "perplexity"}};
   for (const auto& codebook : quality.value("codebooks", nlohmann::json::array())) {
     std::vector<std::string> row = {std::to_string(rows.size())};

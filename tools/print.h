@@ -13,8 +13,10 @@ void print_json(const nlohmann::json& document);
 std::string percent(double fraction);
 /// A JSON scalar as a short text: words escaped, numbers to four digits.
 std::string short_text(const nlohmann::json& value);
-/// `items 1000  inertia 23.1`: the scalars of an object.
+/// `items 1000  inertia 23.1`: the scalars of an object on one line.
 std::string scalars(const nlohmann::json& object);
+/// The same, one a line.
+void print_scalars(const nlohmann::json& object);
 /// The report of identify: its scalars, then a table of codebooks.
 void print_quality(const nlohmann::json& quality);
 

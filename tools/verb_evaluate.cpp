@@ -34,9 +34,12 @@ void check_options(Options& options) {
     int64_t beam = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), beam);
     if (error != std::errc() || end != word.data() + word.size() || beam < 1 || beam > 100000) {
-      fail_usage("--beam: expected 1 to 100000, or several like 5,25,50, found {}", ace::quote(options.beam_list));
+      fail_usage("--beam: expected 1 to 100000, or three like 5,25,50, found {}", ace::quote(options.beam_list));
     }
     options.beams.push_back(beam);
+  }
+  if (options.beams.size() != 0 && options.beams.size() != 1 && options.beams.size() != 3) {
+    fail_usage("--beam: expected one or three, found {}", ace::quote(options.beam_list));
   }
 }
 
@@ -83,9 +86,11 @@ void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
   verb.add_option("RUN", options->run, "trained run folder")->required()->type_name("");
   verb.add_option("--split", options->split_name, "train, dev or test; default test")->type_name("NAME");
   verb.add_option("--pool", options->pool, "rank all items or those of the test pool; default all")->type_name("NAME");
-  verb.add_option("--beam", options->beam_list, "beam size, or several: 5,25,50; default search.beam")->type_name("N");
+  verb.add_option("--beam", options->beam_list,
+                  "beam size, or three: for R@1, for R@5, for R@10 and MRR@10; default search.beam")
+      ->type_name("N");
   verb.add_flag("--unconstrained", options->unconstrained,
-                "measure beam search without the tree of identifiers as well");
+                "report (--json, --trec) beam search without the tree of identifiers");
   verb.add_option("--trec", options->trec, "write the results as a TREC run file")->type_name("FILE");
   verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
       ->type_name("CORPUS");

@@ -25,7 +25,7 @@ int train(const Flags& flags, const Options& options) {
   if (flags.json) {
     print_json(report);
   } else {
-    fmt::print("{}\n", scalars(report));
+    print_scalars(report);
     if (stopped) fmt::print("stopped; go on with: ace train {} --resume\n", ace::escape(options.run.string()));
   }
   return stopped ? 128 + stopped : 0;

@@ -280,19 +280,6 @@ TEST_F(CorpusTest, DocumentsJoinTrainingTextsOnly) {
   EXPECT_EQ(training_texts(load()), (std::vector<std::string>{"one two", "", ""}));
 }
 
-TEST_F(CorpusTest, ItemVectorsAreNormalisedOnRequest) {
-  const Corpus corpus = load();
-  const Tensor plain = item_vectors(corpus, false), unit = item_vectors(corpus, true);
-  EXPECT_EQ(plain.values<float>()[1], 4);
-  const float expected[] = {0.6f, 0.8f, -1, 0, 0, 1};
-  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(unit.values<float>()[i], expected[i]);
-  EXPECT_EQ(plain.values<float>()[0], 3);  // the corpus's own vectors stay
-  embed(Tensor::of<float>({3, 2}, {1e30f, 1e30f, 1e-40f, 0, 1, 1}));
-  const Tensor extreme = item_vectors(load(), true);
-  EXPECT_FLOAT_EQ(extreme.values<float>()[0], float(std::sqrt(0.5)));
-  EXPECT_FLOAT_EQ(extreme.values<float>()[2], 1);
-}
-
 TEST(RealCorpus, LoadsWithTheKnownCounts) {
   const char* const corpora = std::getenv("ACE_CORPORA");
   if (!corpora) GTEST_SKIP() << "ACE_CORPORA names no folder with the real corpora";

@@ -176,6 +176,7 @@ TEST(Normalize, RowsGetLengthOneInEveryType) {
     EXPECT_EQ(std::vector<float>(values.begin(), values.end()), (std::vector<float>{0.6f, 0.8f, 0, -1}));
   }
   EXPECT_EQ(l2_normalize(Tensor::of<double>({1, 2}, {3e300, 4e300})).values<float>()[1], 0.8f);
+  EXPECT_EQ(l2_normalize(Tensor::of<float>({1, 2}, {1e-40f, 0})).values<float>()[0], 1.0f);
 }
 
 TEST(Normalize, RowsWithoutADirectionAreRefused) {

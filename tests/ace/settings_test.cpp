@@ -6,7 +6,7 @@
 #include <set>
 
 #include "ace/nearest.h"
-#include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace ace {
 namespace {
@@ -184,10 +184,30 @@ TEST(Settings, RulesBetweenSettingsAreChecked) {
   EXPECT_EQ(broken({"train.weight_decay=0.1", "train.optimizer=adamw"}), "");
 }
 
+TEST(Settings, ThePapersFileHoldsThePapersValues) {
+  Settings s;
+  load_settings(s, ACE_SOURCE_DIR "/tools/paper.toml");
+  EXPECT_NO_THROW(check_settings(s));
+  EXPECT_EQ(s.kmeans.clusters, 128);
+  EXPECT_EQ(s.rqvae.rate, 1e-4);
+  EXPECT_EQ(s.train.batch, 512);
+  EXPECT_EQ(s.train.omega, 0.15);
+}
+
+TEST(Settings, AMissingFileIsNamed) {
+  Settings s;
+  EXPECT_NE(failure([&] { load_settings(s, "/nowhere/my.toml"); }).find("/nowhere/my.toml"), std::string::npos);
+}
+
 TEST(Settings, TheMarkdownTableHasARowForEach) {
   const std::string table = settings_markdown();
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), std::ptrdiff_t(settings_table().size() + 2));
-  EXPECT_NE(table.find("| `kmeans.clusters` | `128` |"), std::string::npos);
+  EXPECT_NE(table.find("| `kmeans.clusters` | `128` | 1 to 65536 |"), std::string::npos);
+}
+
+TEST(Settings, TheReadmeHoldsTheTable) {
+  const std::string readme = tensor::read_file(ACE_SOURCE_DIR "/README.md");
+  EXPECT_NE(readme.find(settings_markdown()), std::string::npos) << "README.md should hold:\n" << settings_markdown();
 }
 
 TEST(Nearest, CountsEditsAndSwaps) {

@@ -1,0 +1,26 @@
+#pragma once
+#include <vector>
+
+#include "nn/quantiser.h"
+
+namespace ace {
+
+/// Keeps the codebooks of a residual quantiser alive (spec section 3). It counts for how many steps each entry went
+/// unused; one that reaches the limit is re-drawn: it becomes the residual of the batch that its codebook reconstructs
+/// worst, and is counted anew. Several that are due at once take different residuals.
+class Redraw {
+ public:
+  /// limit 0: never.
+  Redraw(const nn::ResidualQuantiser& quantiser, int64_t limit);
+  /// After a step on `batch`, what the quantiser made of it. Returns how many entries were re-drawn.
+  int64_t apply(const nn::ResidualQuantiser& quantiser, const nn::Quantised& batch);
+
+ private:
+  /// Codebook m's entries that are due.
+  std::vector<int32_t> count(const tensor::Tensor& codes, size_t m);
+
+  int64_t limit_;
+  std::vector<std::vector<int64_t>> idle_;  ///< by codebook and entry: steps since its last use
+};
+
+}  // namespace ace

@@ -1,0 +1,79 @@
+#include "kernels/optimizer.h"
+
+#include "tests/kernels/arrays.h"
+
+namespace kernels {
+namespace {
+
+template <class T>
+class AdamOf : public testing::Test {};
+TYPED_TEST_SUITE(AdamOf, Numbers);
+
+/// The published algorithm, one element, in f64.
+struct Reference {
+  double p, m = 0, v = 0;
+  void step(double g, const AdamStep& s) {
+    g = g * s.gradient_scale + s.l2 * p;
+    p -= s.rate * s.weight_decay * p;
+    m = s.beta1 * m + (1 - s.beta1) * g;
+    v = s.beta2 * v + (1 - s.beta2) * g * g;
+    p -= s.rate * (m / s.bias1) / (std::sqrt(v / s.bias2) + s.epsilon);
+  }
+};
+
+TYPED_TEST(AdamOf, FollowsThePublishedAlgorithm) {
+  using T = TypeParam;
+  for (const bool decay : {false, true}) {
+    for (const int64_t n : {1, 7, 65, 40003}) {
+      AdamStep s;
+      s.rate = 0.01, s.weight_decay = decay ? 0.1 : 0, s.l2 = decay ? 0.05 : 0, s.gradient_scale = 0.5;
+      const auto start = draw<T>(n, 1);
+      Output<T> p(n), m(n), v(n);
+      std::copy(start.begin(), start.end(), p.data());
+      std::fill_n(m.data(), n, T(0));
+      std::fill_n(v.data(), n, T(0));
+      std::vector<Reference> reference;
+      for (const T value : start) reference.push_back({double(value)});
+      for (int step = 1; step <= 5; ++step) {
+        s.bias1 = 1 - std::pow(s.beta1, step), s.bias2 = 1 - std::pow(s.beta2, step);
+        const auto g = draw<T>(n, uint64_t(step) + 10);
+        adam(Cpu(), &s, p.data(), g.data(), m.data(), v.data(), n);
+        for (int64_t i = 0; i < n; ++i) reference[size_t(i)].step(double(g[size_t(i)]), s);
+      }
+      std::vector<double> expected_p, expected_m, expected_v;
+      for (const Reference& r : reference) {
+        expected_p.push_back(r.p), expected_m.push_back(r.m), expected_v.push_back(r.v);
+      }
+      EXPECT_LE(relative_error(p.values(), expected_p), tolerance<T>);
+      EXPECT_LE(relative_error(m.values(), expected_m), tolerance<T>);
+      EXPECT_LE(relative_error(v.values(), expected_v), 30 * tolerance<T>) << "1 − β₂ has 4 digits fewer in f32";
+    }
+  }
+}
+
+TYPED_TEST(AdamOf, TheFirstStepIsTheRateTowardsTheMinimum) {
+  using T = TypeParam;
+  AdamStep s;
+  s.rate = 0.25, s.bias1 = 1 - s.beta1, s.bias2 = 1 - s.beta2;
+  const std::vector<T> g = {T(1e-3), -2, 300};
+  std::vector<T> p(3), m(3), v(3);
+  adam(Cpu(), &s, p.data(), g.data(), m.data(), v.data(), 3);
+  EXPECT_NEAR(double(p[0]), -0.25, 1e-5);
+  EXPECT_NEAR(double(p[1]), 0.25, 1e-5);
+  EXPECT_NEAR(double(p[2]), -0.25, 1e-5);
+}
+
+TYPED_TEST(AdamOf, DoesNotDependOnTheThreads) {
+  using T = TypeParam;
+  const int64_t n = 40007;
+  const auto g = draw<T>(n, 1);
+  expect_same_for_any_threads([&] {
+    std::vector<T> all(size_t(3 * n), T(0.5));
+    const AdamStep s;
+    adam(Cpu(), &s, all.data(), g.data(), all.data() + n, all.data() + 2 * n, n);
+    return all;
+  });
+}
+
+}  // namespace
+}  // namespace kernels

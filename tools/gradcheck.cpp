@@ -1,0 +1,79 @@
+#include <cmath>
+#include <string_view>
+
+#include "tests/autograd/table.h"
+
+/// Checks every op, or those named on the command line, and prints one line each: what an auditor wants to see at a
+/// glance. The cases are those of the tests (tests/autograd/table.h).
+namespace {
+
+using namespace autograd;
+
+std::vector<Tensor> tensors_of(const Case& c, tensor::DType type) {
+  std::vector<Tensor> inputs;
+  for (const Array& x : c.inputs)
+    inputs.push_back(Tensor::of<double>(x.shape, std::span<const double>(x.values)).to(type));
+  return inputs;
+}
+
+std::vector<double> forward(const Case& c, tensor::DType type) {
+  const NoGrad none;
+  std::vector<Variable> x;
+  for (const Tensor& input : tensors_of(c, type)) x.emplace_back(input);
+  const Tensor y = c.call(x).value().to(tensor::DType::f64);
+  const auto values = y.values<double>();
+  return {values.begin(), values.end()};
+}
+
+double relative(const std::vector<double>& found, const std::vector<double>& expected) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += (found[i] - expected[i]) * (found[i] - expected[i]), norm += expected[i] * expected[i];
+  }
+  return difference == 0 ? 0 : std::sqrt(difference / norm);
+}
+
+/// The worst over all cases of an op.
+bool report(const Row& row) {
+  double f64 = 0, f32 = 0;
+  GradcheckReport worst;
+  int64_t entries = 0, cases = 0;
+  for (const Case& c : row.cases()) {
+    ++cases;
+    const std::vector<double> exact = c.naive(c.inputs);
+    f64 = std::fmax(f64, relative(forward(c, tensor::DType::f64), exact));
+    f32 = std::fmax(f32, relative(forward(c, tensor::DType::f32), exact));
+    if (c.large) continue;
+    const GradcheckReport found = gradcheck(c.call, tensors_of(c, tensor::DType::f64));
+    entries += found.entries;
+    if (found.worst_excess >= worst.worst_excess) worst = found;
+  }
+  const bool ok = worst.worst_excess <= 1 && f64 < 1e-12 && f32 < 1e-5;
+  fmt::print("{:<17}{:>6}{:>12}{:>14.1e}{:>14.1e}{:>14.1e}   {}\n", name_of(row.op), cases, entries,
+             worst.worst_difference, f64, f32, ok ? "ok" : worst.worst);
+  return ok;
+}
+
+}  // namespace
+
+int main(int count, char** names) {
+  fmt::print("{:<17}{:>6}{:>12}{:>14}{:>14}{:>14}\n", "op", "cases", "derivatives", "worst |a - n|", "f64 - naive",
+             "f32 - naive");
+  bool ok = true;
+  int shown = 0;
+  for (const Row& row : table) {
+    bool wanted = count == 1;
+    for (int i = 1; i < count; ++i) wanted = wanted || name_of(row.op) == names[i];
+    if (!wanted || row.op == Op::leaf) continue;
+    ok = report(row) && ok;
+    ++shown;
+  }
+  if (shown == 0) {
+    fmt::print(stderr, "gradcheck: error: no op of that name; autograd/ops.h lists them\n");
+    return 2;
+  }
+  fmt::print(
+      "\nderivatives: entries of the full Jacobian, analytic (a) against central differences (n) in f64, of which "
+      "each may differ by\n1e-7 + 1e-5 |n|; naive: loops in f64 that share nothing with the kernels, relative L2.\n");
+  return ok ? 0 : 1;
+}
