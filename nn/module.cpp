@@ -1,6 +1,7 @@
 #include "nn/module.h"
 
 #include <cmath>
+#include <set>
 
 namespace nn {
 
@@ -39,8 +40,12 @@ void load(const Parameters& parameters, const tensor::Safetensors& file) {
         stored.dtype() == parameter.variable.dtype() ? stored.clone() : stored.to(parameter.variable.dtype());
     parameter.variable.set_value(value);
   }
-  check(file.tensors.size() == parameters.size(), "{}: expected {} tensors, found {}", file.origin, parameters.size(),
-        file.tensors.size());
+  std::set<std::string_view> known;
+  for (const Parameter& parameter : parameters) known.insert(parameter.name);
+  for (const auto& [name, value] : file.tensors) {
+    check(known.contains(name), "{}: tensor \"{}\" has no place in this model of {} tensors", file.origin,
+          tensor::one_line(name), parameters.size());
+  }
 }
 
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters) {
