@@ -1,0 +1,182 @@
+#include "kernels/attention.h"
+
+#include "tests/kernels/arrays.h"
+
+namespace kernels {
+namespace {
+
+template <class T>
+class AttentionOf : public testing::Test {};
+TYPED_TEST_SUITE(AttentionOf, Numbers);
+
+/// Packed sequences of these lengths, heads and head width; rows of q, k and v lie `gap` elements further apart than
+/// they are long.
+struct Case {
+  std::vector<int64_t> queries, keys;
+  int64_t heads, width;
+  bool causal;
+  int64_t gap = 0;
+};
+
+std::vector<int32_t> offsets_of(const std::vector<int64_t>& lengths) {
+  std::vector<int32_t> offsets{0};
+  for (const int64_t length : lengths) offsets.push_back(offsets.back() + int32_t(length));
+  return offsets;
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {{{1}, {1}, 1, 1, false},          {{5}, {5}, 2, 16, true},
+                                        {{33}, {65}, 1, 17, false},       {{33, 1}, {130, 64}, 2, 8, false},
+                                        {{70}, {70}, 1, 32, true},        {{100, 2}, {200, 2}, 2, 4, true},
+                                        {{3, 2}, {0, 4}, 2, 3, false},    {{5}, {2}, 1, 4, true},
+                                        {{0, 4}, {3, 4}, 1, 5, false, 7}, {{40, 13}, {80, 13}, 3, 8, true, 5}};
+  return all;
+}
+
+struct Packed {
+  std::vector<int32_t> q_offsets, k_offsets;
+  AttentionShape shape;
+  int64_t q_rows, k_rows, stride, d;
+  explicit Packed(const Case& c)
+      : q_offsets(offsets_of(c.queries)),
+        k_offsets(offsets_of(c.keys)),
+        q_rows(q_offsets.back()),
+        k_rows(k_offsets.back()),
+        stride(c.heads * c.width + c.gap),
+        d(c.heads * c.width) {
+    shape = {int64_t(c.queries.size()),
+             c.heads,
+             c.width,
+             q_offsets.data(),
+             k_offsets.data(),
+             c.causal,
+             stride,
+             stride,
+             stride};
+  }
+};
+
+std::string name_of(const Case& c) {
+  return testing::PrintToString(c.queries) + " queries, " + testing::PrintToString(c.keys) + " keys" +
+         (c.causal ? ", causal" : "");
+}
+
+/// Σ dO ⊙ O of the plain version in f64, as a function of q, k and v: its derivatives are the gradients.
+double weighted(const AttentionShape& shape, const std::vector<double>& q, const std::vector<double>& k,
+                const std::vector<double>& v, const std::vector<double>& d_o) {
+  std::vector<double> o(d_o.size());
+  attention_plain<double>(shape, q.data(), k.data(), v.data(), o.data(), nullptr);
+  double total = 0;
+  for (size_t i = 0; i < o.size(); ++i) total += o[i] * d_o[i];
+  return total;
+}
+
+TYPED_TEST(AttentionOf, TilesEqualThePlainVersion) {
+  using T = TypeParam;
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(name_of(c));
+    const Packed s(c);
+    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
+               v = draw<T>(s.k_rows * s.stride, 3);
+    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads), plain(s.q_rows * s.d), plain_lse(s.q_rows * c.heads);
+    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
+    attention_plain<T>(s.shape, q.data(), k.data(), v.data(), plain, plain_lse);
+    EXPECT_LE(relative_error(o.values(), plain.values()), 3 * tolerance<T>);
+    EXPECT_LE(relative_error(lse.values(), plain_lse.values()), 3 * tolerance<T>);
+  }
+}
+
+TYPED_TEST(AttentionOf, GradientsAreThoseOfThePlainVersion) {
+  using T = TypeParam;
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(name_of(c));
+    const Packed s(c);
+    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
+               v = draw<T>(s.k_rows * s.stride, 3);
+    const auto d_o = draw<T>(s.q_rows * s.d, 4);
+    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads);
+    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
+    std::vector<T> gradients[3] = {std::vector<T>(q.size()), std::vector<T>(k.size()), std::vector<T>(v.size())};
+    attention_backward<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o.data(), lse.data(), d_o.data(),
+                          {gradients[0].data()}, {gradients[1].data()}, {gradients[2].data()});
+    std::vector<double> inputs[3] = {{q.begin(), q.end()}, {k.begin(), k.end()}, {v.begin(), v.end()}};
+    const std::vector<double> wide(d_o.begin(), d_o.end());
+    for (int which = 0; which < 3; ++which) {  // along a few directions: 17 elements of each, spread out
+      const int64_t n = int64_t(inputs[which].size());
+      for (int64_t i = 0; i < n; i += std::max<int64_t>(1, n / 17)) {
+        if (i % s.stride >= s.d) continue;  // between the rows
+        double& x = inputs[which][size_t(i)];
+        const double centre = x, h = 1e-5;
+        x = centre + h;
+        const double above = weighted(s.shape, inputs[0], inputs[1], inputs[2], wide);
+        x = centre - h;
+        const double below = weighted(s.shape, inputs[0], inputs[1], inputs[2], wide);
+        x = centre;
+        const double numeric = (above - below) / (2 * h);
+        EXPECT_NEAR(double(gradients[which][size_t(i)]), numeric,
+                    (sizeof(T) == 4 ? 2e-5 : 1e-8) * (1 + std::abs(numeric)))
+            << "input " << which << " element " << i;
+      }
+    }
+  }
+}
+
+TYPED_TEST(AttentionOf, GradientsAreWrittenOrAddedAndLeftAloneBetweenRows) {
+  using T = TypeParam;
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(name_of(c));
+    const Packed s(c);
+    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
+               v = draw<T>(s.k_rows * s.stride, 3);
+    const auto d_o = draw<T>(s.q_rows * s.d, 4);
+    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads);
+    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
+    std::vector<T> once(k.size(), T(100)), twice(k.size(), T(100));
+    const auto keys_gradient = [&](std::vector<T>& into, bool add) {
+      attention_backward<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o.data(), lse.data(), d_o.data(), {},
+                            {into.data(), add}, {});
+    };
+    keys_gradient(once, false);
+    keys_gradient(twice, false);
+    keys_gradient(twice, true);
+    for (int64_t i = 0; i < int64_t(k.size()); ++i) {
+      if (i % s.stride >= s.d) {
+        EXPECT_EQ(once[size_t(i)], T(100));
+      } else {
+        EXPECT_NEAR(double(twice[size_t(i)]), 2 * double(once[size_t(i)]),
+                    1e-4 * (1 + std::abs(double(once[size_t(i)]))));
+      }
+    }
+  }
+}
+
+TEST(Attention, AQueryWithoutKeysGivesZeroAndNoGradient) {
+  const Packed s(Case{{2}, {0}, 1, 3, false});
+  const auto q = draw<float>(6, 1), d_o = draw<float>(6, 2);
+  Output<float> o(6), lse(2), dq(6);
+  attention<float>(Cpu(), s.shape, q.data(), nullptr, nullptr, o, lse);
+  EXPECT_EQ(o.values(), std::vector<float>(6, 0));
+  attention_backward<float>(Cpu(), s.shape, q.data(), nullptr, nullptr, o.data(), lse.data(), d_o.data(), {dq.data()},
+                            {}, {});
+  EXPECT_EQ(dq.values(), std::vector<float>(6, 0));
+}
+
+TEST(Attention, ScoresOfThousandsDoNotOverflow) {
+  const Packed s(Case{{1}, {3}, 1, 1, false});
+  const std::vector<float> q = {1000}, k = {5, -5, 4}, v = {1, 2, 3};
+  Output<float> o(1), lse(1);
+  attention<float>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
+  EXPECT_EQ(o.values()[0], 1.0f);
+  EXPECT_EQ(lse.values()[0], 5000.0f);
+}
+
+TEST(Attention, ANotANumberIsSeen) {
+  const Packed s(Case{{1}, {3}, 1, 1, false});
+  const std::vector<float> q = {1}, k = {5, NAN, 4}, v = {1, 2, 3};
+  Output<float> o(1), lse(1);
+  attention<float>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
+  EXPECT_TRUE(std::isnan(o.values()[0]));
+}
+
+}  // namespace
+}  // namespace kernels
