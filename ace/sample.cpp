@@ -70,9 +70,16 @@ void add_item(Corpus& corpus, const Scene& scene, int64_t number, uint64_t seed)
 
 /// Settings in which a corpus of this size trains in minutes; from 30,000 items the defaults.
 std::string suited_settings(int64_t items) {
-  if (items >= 30000) return "# A corpus of this size: the built-in defaults.\n";
+  if (items >= 30000) {  // the built-in defaults, with fewer passes where there are more items
+    return fmt::format(
+        "# What suits a sample of {} items; --config and --set go over it.\n"
+        "[rqvae]\nepochs = {}\nwarmup_epochs = {}\n\n"
+        "[train]\nepochs = {}\n",
+        items, std::clamp<int64_t>(16000000 / items, 10, 500), std::clamp<int64_t>(9600000 / items, 6, 300),
+        std::clamp<int64_t>(600000 / items, 1, 20));
+  }
   const int64_t grid = items < 500 ? 8 : items < 10000 ? 32 : 64;
-  const int64_t epochs = std::clamp<int64_t>(6000 / items, 5, 60), batch = items < 5000 ? 32 : 64;
+  const int64_t epochs = std::clamp<int64_t>(15000 / items, 5, 60), batch = items < 5000 ? 32 : 64;
   return fmt::format(
       "# What suits a sample of {} items; --config and --set go over it.\n"
       "[kmeans]\nclusters = {}\n\n"

@@ -161,13 +161,16 @@ TEST(Sample, ScenesAlikeHaveEmbeddingsAlike) {
 }
 
 TEST(Sample, SettingsSuitTheSizeAndFollowTheRules) {
-  for (const int64_t items : {100, 499, 500, 1000, 10000, 30000}) {
+  for (const int64_t items : {100, 499, 500, 1000, 10000, 30000, 70000}) {
     Settings settings;
     parse_settings(settings, make_sample(items, 1).settings, "settings.toml");
     EXPECT_NO_THROW(check_settings(settings)) << items;
     EXPECT_LE(settings.kmeans.clusters * 4, items);
     if (items >= 30000) {
-      EXPECT_EQ(to_toml(settings), to_toml(Settings()));
+      const int64_t steps = settings.rqvae.epochs * ((items + settings.rqvae.batch - 1) / settings.rqvae.batch);
+      EXPECT_GT(steps, 5000) << items;
+      EXPECT_LT(steps, 11000) << items;
+      EXPECT_EQ(settings.model.width, Settings().model.width);
     }
   }
 }
