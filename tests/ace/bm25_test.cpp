@@ -9,7 +9,7 @@
 #include "ace/import.h"
 #include "ace/import_files.h"
 #include "ace/measures.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

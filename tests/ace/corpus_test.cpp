@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "tensor/npy.h"
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "ace/gzip.h"
 #include "tensor/error.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {
@@ -69,7 +69,7 @@ TEST(Csv, ATableRefusesMissingColumnsAndRaggedRows) {
   EXPECT_EQ(message_of([&] { table.next(row); }), "x.csv:2: expected 2 fields, found 1");
 }
 
-std::filesystem::path write_gzip(const Scratch& scratch, const std::string& text) {
+std::filesystem::path write_gzip(const TemporaryFolder& scratch, const std::string& text) {
   const auto path = scratch.path() / "x.gz";
   gzFile file = gzopen(path.c_str(), "wb");
   gzwrite(file, text.data(), unsigned(text.size()));
@@ -78,7 +78,7 @@ std::filesystem::path write_gzip(const Scratch& scratch, const std::string& text
 }
 
 TEST(Gzip, GivesTheWholeText) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   std::string text;
   for (int i = 0; i < 100000; ++i) text += std::to_string(i * 7919 % 100003) + "\n";
   const auto path = write_gzip(scratch, text);
@@ -89,7 +89,7 @@ TEST(Gzip, GivesTheWholeText) {
 }
 
 TEST(Gzip, RefusesDamagedCutAndMissingFiles) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto path = write_gzip(scratch, std::string(100000, 'x') + "end");
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 10);
   EXPECT_NE(message_of([&] { read_gzip(path); }).find("expected a whole gzip file"), std::string::npos);

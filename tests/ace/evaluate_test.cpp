@@ -163,7 +163,7 @@ TEST(Evaluate, TheTrecFileIsWellFormedAndItsScoresFallStrictly) {
 }
 
 TEST(Evaluate, ASplitWithoutQueriesIsAnError) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   Corpus corpus = make_sample(100, 1);
   corpus.judgements[size_t(Split::test)].clear();
   write_corpus(scratch.path() / "corpus", corpus);

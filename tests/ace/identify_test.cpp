@@ -30,7 +30,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 }
 
 TEST(Identify, ReportsWhatTheContractSays) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const ace::Run run = identify(tiny::corpus(scratch.path() / "corpus"), tiny::settings(), scratch.path() / "run", {});
   const json report = json::parse(run.quality_json);
   EXPECT_EQ(report["items"], 100);
@@ -53,7 +53,7 @@ TEST(Identify, ReportsWhatTheContractSays) {
 }
 
 TEST(Identify, TheReportIsThatOfTheTable) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const ace::Run run = identify(tiny::corpus(scratch.path() / "corpus"), tiny::settings(), scratch.path() / "run", {});
   std::map<std::vector<int32_t>, int64_t> buckets;
   std::set<int32_t> coarse;
@@ -74,7 +74,7 @@ TEST(Identify, TheReportIsThatOfTheTable) {
 }
 
 TEST(Identify, EachSchemeGivesUniqueIdentifiersAndItsOwnFiles) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   for (const char* scheme : {"ace", "rqvae", "hierarchical"}) {
     Settings settings = tiny::settings();
@@ -97,7 +97,7 @@ TEST(Identify, EachSchemeGivesUniqueIdentifiersAndItsOwnFiles) {
 }
 
 TEST(Identify, AdviceNamesOnlySettingsThatTheSchemeHas) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   Settings settings = tiny::settings();
   settings.rqvae.entries = 4, settings.identifiers.scheme = "rqvae";
@@ -110,7 +110,7 @@ TEST(Identify, AdviceNamesOnlySettingsThatTheSchemeHas) {
 }
 
 TEST(Identify, TheSameSeedGivesTheSameFilesByteForByte) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   Settings settings = tiny::settings();
   identify(corpus, settings, scratch.path() / "a", {});
@@ -122,7 +122,7 @@ TEST(Identify, TheSameSeedGivesTheSameFilesByteForByte) {
 }
 
 TEST(Identify, AFolderThatExistsIsRefusedAndStays) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   scratch.write("run/letter.txt", "mine");
   EXPECT_EQ(message_of([&] { identify(corpus, tiny::settings(), scratch.path() / "run", {}); }),
@@ -131,7 +131,7 @@ TEST(Identify, AFolderThatExistsIsRefusedAndStays) {
 }
 
 TEST(Identify, AFailureOrASignalLeavesNothingBehind) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   const auto expect_nothing = [&] { EXPECT_EQ(names_in(scratch.path()), std::vector<std::string>{"corpus"}); };
   EXPECT_THROW(identify(corpus, tiny::settings(), scratch.path() / "no" / "such" / "run", {}), tensor::Error);
@@ -149,7 +149,7 @@ TEST(Identify, AFailureOrASignalLeavesNothingBehind) {
 }
 
 TEST(Identify, MoreClustersThanItemsAreRefusedWithTheSettingThatWouldDo) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   Settings settings = tiny::settings();
   settings.kmeans.clusters = 128;
@@ -161,7 +161,7 @@ TEST(Identify, MoreClustersThanItemsAreRefusedWithTheSettingThatWouldDo) {
 }
 
 TEST(Identify, ACorpusWithoutTrainingQueriesIsRefused) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   Corpus corpus = make_sample(100, 1);
   corpus.judgements[size_t(Split::train)].clear();
   write_corpus(scratch.path() / "corpus", corpus);

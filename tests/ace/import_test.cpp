@@ -8,7 +8,7 @@
 
 #include "ace/import_files.h"
 #include "tensor/npy.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {
@@ -22,7 +22,7 @@ Tensor numbered(int64_t rows) {
   return x;
 }
 
-std::filesystem::path write_embeddings(const Scratch& scratch, const Tensor& x) {
+std::filesystem::path write_embeddings(const TemporaryFolder& scratch, const Tensor& x) {
   const auto path = scratch.path() / "embeddings.npy";
   tensor::write_npy(path, x);
   return path;
@@ -49,7 +49,7 @@ std::vector<std::string> ids(const Corpus& corpus) {
 
 /// The message without the scratch folder.
 template <class Call>
-std::string said(const Scratch& scratch, const Call& call) {
+std::string said(const TemporaryFolder& scratch, const Call& call) {
   std::string message = message_of(call);
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   for (size_t at; (at = message.find(scratch.path().string())) != std::string::npos;) {
@@ -61,7 +61,7 @@ std::string said(const Scratch& scratch, const Call& call) {
 
 const std::string clotho_header = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n";
 
-void write_clotho(const Scratch& scratch) {
+void write_clotho(const TemporaryFolder& scratch) {
   scratch.write("clotho_captions_development.csv",
                 clotho_header + " a b.wav,t1,\"t2, too\",t3 ,  t4  x,t5\nsame.wav,u1,u2,u3,u4,u5\n");
   scratch.write("clotho_captions_evaluation.csv",
@@ -69,7 +69,7 @@ void write_clotho(const Scratch& scratch) {
 }
 
 TEST(Import, ClothoKeepsNamesToTheLetterAndSplitsApart) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   write_clotho(scratch);
   const Corpus corpus = corpus_of(read_clotho(scratch.path()), "published");
   EXPECT_EQ(ids(corpus), (std::vector<std::string>{"train/ a b.wav|train", "train/same.wav|train", "test/same.wav|test",
@@ -83,7 +83,7 @@ TEST(Import, ClothoKeepsNamesToTheLetterAndSplitsApart) {
 }
 
 TEST(Import, FourPlusOneKeepsOneCaptionOfEachTestItem) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   write_clotho(scratch);
   const Corpus corpus = corpus_of(read_clotho(scratch.path()), "4+1");
   const std::vector<std::string> lines = judgements(corpus);
@@ -99,7 +99,7 @@ TEST(Import, FourPlusOneKeepsOneCaptionOfEachTestItem) {
 }
 
 TEST(Import, ClothoErrorsNameFileAndLine) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto read = [&](const std::string& text) {
     scratch.write("clotho_captions_validation.csv", text);
     return said(scratch, [&] { read_clotho(scratch.path()); });
@@ -119,7 +119,7 @@ TEST(Import, ClothoErrorsNameFileAndLine) {
 }
 
 TEST(Import, AudioCapsGroupsRowsThatAreApart) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   scratch.write(
       "val.csv",
       "audiocap_id,youtube_id,start_time,caption\r\n1,-A,10,a1\r\n2,B,0,\"b1, and\"\r\n3,-A,10,a2\r\n4,a,0,small\r\n");
@@ -141,7 +141,7 @@ void write_gzip(const std::filesystem::path& path, const std::string& text) {
 }
 
 TEST(Import, Flickr30kReadsMulti30kLineByLine) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   scratch.write("test_2016_images.txt", "1.jpg\n2.jpg\n");
   for (int k = 1; k <= 5; ++k)
     write_gzip(scratch.path() / fmt::format("test_2016.{}.en.gz", k), fmt::format("one {0} \"\ntwo, {0}\n", k));
@@ -158,7 +158,7 @@ TEST(Import, Flickr30kReadsMulti30kLineByLine) {
 }
 
 TEST(Import, KarpathysFormPutsTrainFirst) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto image = [](const char* name, const char* split) {
     return fmt::format(
         R"({{"imgid": 0, "filename": "{0}", "split": "{1}", "sentences": [{{"raw": "{0} a", "tokens": ["x"]}}, {{"raw": " b"}}]}})",
@@ -188,7 +188,7 @@ TEST(Import, KarpathysFormPutsTrainFirst) {
 }
 
 TEST(Import, Flickr8kTakesImagesFromItsLists) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   scratch.write("Flickr8k.token.txt", "a.jpg#1\tsecond\nb.jpg#0\tof b\na.jpg#0\tfirst .\nleft_out.jpg.1#0\tx\n");
   scratch.write("Flickr_8k.testImages.txt", "a.jpg\n");
   scratch.write("Flickr_8k.trainImages.txt", "b.jpg\r\n");
@@ -205,7 +205,7 @@ TEST(Import, Flickr8kTakesImagesFromItsLists) {
 }
 
 TEST(Import, Flickr8kErrorsNameFileAndLine) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   EXPECT_EQ(said(scratch, [&] { read_flickr8k(scratch.path()); }),
             ": expected Flickr8k.token.txt, dataset_flickr8k.json or captions.tsv, found none of them");
   const auto read = [&](const std::string& text) {
@@ -222,7 +222,7 @@ TEST(Import, Flickr8kErrorsNameFileAndLine) {
 }
 
 TEST(Import, Flickr8kWithoutSplitsFollowsImageIds) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   scratch.write("captions.tsv", "a.jpg\t0\tof a\nb.jpg\t0\tof b\n");
   EXPECT_EQ(ids(corpus_of(read_flickr8k(scratch.path()), "published")),
             (std::vector<std::string>{"a.jpg|test", "b.jpg|test"}));
@@ -231,7 +231,7 @@ TEST(Import, Flickr8kWithoutSplitsFollowsImageIds) {
             (std::vector<std::string>{"b.jpg|test", "a.jpg|test"}));
 }
 
-void write_beir(const Scratch& scratch) {
+void write_beir(const TemporaryFolder& scratch) {
   scratch.write("corpus.jsonl",
                 "{\"_id\": \"d1\", \"title\": \"T\", \"text\": \"body\", \"metadata\": {}}\n\n{\"_id\": \"d 2\", "
                 "\"text\": \"x\", \"split\": \"test\"}\n");
@@ -240,7 +240,7 @@ void write_beir(const Scratch& scratch) {
 }
 
 TEST(Import, BeirKeepsGradesAboveZero) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   write_beir(scratch);
   const Corpus corpus = read_beir(scratch.path());
   EXPECT_EQ(ids(corpus), (std::vector<std::string>{"d1|", "d 2|test"}));
@@ -250,7 +250,7 @@ TEST(Import, BeirKeepsGradesAboveZero) {
 }
 
 TEST(Import, BeirErrorsNameFileAndLine) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const auto read = [&](const std::string& name, const std::string& text) {
     write_beir(scratch);
     scratch.write(name, text);
@@ -278,7 +278,7 @@ TEST(Import, BeirErrorsNameFileAndLine) {
             "qrels/test.tsv:3: query \"q\" judges item \"d1\" twice");
 }
 
-struct Small : Scratch {
+struct Small : TemporaryFolder {
   ImportOptions options;
   Small() {
     write_clotho(*this);

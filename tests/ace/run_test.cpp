@@ -10,7 +10,7 @@
 
 #include "ace/manifest.h"
 #include "tensor/npy.h"
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

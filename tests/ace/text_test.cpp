@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tensor/error.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

@@ -10,7 +10,7 @@
 #include "kernels/backend.h"
 #include "tensor/file.h"
 #include "tensor/random.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 /// Small models, tables and runs on which behaviour shows.
 namespace ace::tiny {
@@ -108,7 +108,7 @@ struct Runs {
     return Run::open(scratch.path() / name);
   }
   OneThread one;
-  Scratch scratch;
+  TemporaryFolder scratch;
   Corpus corpus;
   Run run;
 };

@@ -10,7 +10,7 @@
 
 #include "ace/import.h"
 #include "ace/text.h"
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

@@ -302,7 +302,7 @@ TEST(Train, WhileItLearnsTheBestIsTheHighestOfTheLog) {
 }
 
 TEST(Train, WithoutDevQueriesTheLastWeightsAreKept) {
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   Corpus corpus = make_sample(100, 1);
   corpus.judgements[size_t(Split::dev)].clear();
   write_corpus(scratch.path() / "corpus", corpus);

@@ -10,7 +10,7 @@
 
 #include "tensor/error.h"
 
-#include "tests/ace/scratch.h"
+#include "tests/files.h"
 
 namespace ace {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "message.h"
 #include "nn/attention.h"
+#include "tests/files.h"
 
 namespace nn {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "message.h"
+#include "tests/files.h"
 
 namespace nn {
 namespace {

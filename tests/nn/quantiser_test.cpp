@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "message.h"
 #include "tensor/random.h"
+#include "tests/files.h"
 
 namespace nn {
 namespace {

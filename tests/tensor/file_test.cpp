@@ -4,7 +4,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace tensor {
 namespace {

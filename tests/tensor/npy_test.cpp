@@ -6,7 +6,7 @@
 #include <random>
 
 #include "tensor/file.h"
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace tensor {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <random>
 
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace tensor {
 namespace {

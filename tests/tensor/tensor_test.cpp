@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace tensor {
 namespace {

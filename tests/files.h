@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,6 +26,11 @@ class TemporaryFolder {
   }
   std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path_ / name;
+  }
 
  private:
   std::filesystem::path path_;
@@ -59,4 +65,10 @@ testing::AssertionResult fails_with(const std::string& part, F&& f) {
   const std::string message = message_of(f);
   if (!message.empty() && message.find(part) != std::string::npos) return testing::AssertionSuccess();
   return testing::AssertionFailure() << "expected \"" << part << "\" in \"" << message << "\"";
+}
+
+/// The folder of real data that ACE_CORPORA names, or empty.
+inline std::filesystem::path real_data() {
+  const char* folder = std::getenv("ACE_CORPORA");
+  return folder ? folder : "";
 }
