@@ -13,10 +13,10 @@ class Cpu {
   /// The process's team; made at first use with as many threads as set_threads asked for (default: all the process
   /// has).
   Cpu();
-  /// Splits 0 … n−1 into as many consecutive ranges as there are threads and calls body(begin, end) on each. The split depends on n,
-  /// the cost and the number of threads alone, so results are the same bits run after run. `cost` is what one index
-  /// costs, in elementary operations; ranges below some 10⁴ operations stay on the calling thread. A call from within
-  /// another call, or while another thread uses the team, runs the same ranges one after the other.
+  /// Splits 0 … n−1 into as many consecutive ranges as there are threads and calls body(begin, end) on each. The split
+  /// depends on n, the cost and the number of threads alone, so results are the same bits run after run. `cost` is what
+  /// one index costs, in elementary operations; ranges below some 10⁴ operations stay on the calling thread. A call
+  /// from within another call, or while another thread uses the team, runs the same ranges one after the other.
   template <class Body>
   void parallel(int64_t n, int64_t cost, const Body& body) const {
     run(
