@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/backend.h"
+#include "kernels/put.h"
 #include "kernels/team.h"
 
 namespace kernels {
@@ -21,7 +22,7 @@ template <class Team, class T>
 ACE_HD void softmax_backward_row(Team team, const T* y, const T* dy, Grad<T> dx, int64_t cols) {
   using A = Accumulator<T>;
   const A dot = team.sum(cols, [&](int64_t i) { return A(dy[i]) * A(y[i]); });
-  team.each(cols, [&](int64_t i) { dx.put(i, A(y[i]) * (A(dy[i]) - dot)); });
+  put_each(team, dx, cols, [&](int64_t i) { return A(y[i]) * (A(dy[i]) - dot); });
 }
 
 /// Log-softmax over the last dimension:  y_i = x_i − m − log Σ_j exp(x_j − m);  dx_i = dy_i − exp(y_i) Σ_j dy_j
@@ -37,7 +38,7 @@ template <class Team, class T>
 ACE_HD void log_softmax_backward_row(Team team, const T* y, const T* dy, Grad<T> dx, int64_t cols) {
   using A = Accumulator<T>;
   const A total = team.sum(cols, [&](int64_t i) { return A(dy[i]); });
-  team.each(cols, [&](int64_t i) { dx.put(i, A(dy[i]) - exp(A(y[i])) * total); });
+  put_each(team, dx, cols, [&](int64_t i) { return A(dy[i]) - exp(A(y[i])) * total; });
 }
 
 template <class T>
