@@ -4,13 +4,17 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
+#include <vector>
 
 // OpenBLAS without threads of its own takes no lock where it hands out packing buffers, so two of our threads that
 // start a product at the same moment could be given the same one (seen: one product in a hundred wrong). These two
-// stand before its own in the loader's order, and pass on under a lock that is held for the hand-out alone.
+// stand before its own in the loader's order, and pass on under a lock that is held for the hand-out alone. Where a
+// build of OpenBLAS does not call through the loader, whole products take the lock: slow, but right.
 namespace {
 std::mutex buffers;
+std::atomic<bool> stands_before = false;
 template <class Function>
 Function original(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
@@ -20,6 +24,7 @@ extern "C" {
 void* blas_memory_alloc(int purpose) {
   static const auto next = original<void* (*)(int)>("blas_memory_alloc");
   const std::lock_guard lock(buffers);
+  stands_before = true;
   return next(purpose);
 }
 void blas_memory_free(void* buffer) {
@@ -33,15 +38,36 @@ char* openblas_get_corename();  // exported, but in no header
 namespace kernels {
 namespace {
 
+/// Holds a lock while it lives, where buffers could not be guarded: found out by a first product that needs one.
+class Guard {
+ public:
+  Guard() {
+    static const bool guarded = [] {
+      constexpr int n = 128;
+      const std::vector<float> a(n * n);
+      std::vector<float> c(n * n);
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a.data(), n, a.data(), n, 0, c.data(), n);
+      return stands_before.load();
+    }();
+    if (!guarded) lock_ = std::unique_lock(products_);
+  }
+
+ private:
+  static inline std::mutex products_;
+  std::unique_lock<std::mutex> lock_;
+};
+
 CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 
 void blas(int64_t m, int64_t n, int64_t k, float alpha, Matrix<float> a, Matrix<float> b, float beta, float* c,
           int64_t stride) {
+  const Guard guard;
   cblas_sgemm(CblasRowMajor, flag(a.transposed), flag(b.transposed), int(m), int(n), int(k), alpha, a.data,
               int(a.stride), b.data, int(b.stride), beta, c, int(stride));
 }
 void blas(int64_t m, int64_t n, int64_t k, double alpha, Matrix<double> a, Matrix<double> b, double beta, double* c,
           int64_t stride) {
+  const Guard guard;
   cblas_dgemm(CblasRowMajor, flag(a.transposed), flag(b.transposed), int(m), int(n), int(k), alpha, a.data,
               int(a.stride), b.data, int(b.stride), beta, c, int(stride));
 }
