@@ -396,10 +396,12 @@ TEST(BeamSearch, UnconstrainedTiesAmongIdentifiersThatNoItemHasFallByTheirTokens
   EXPECT_EQ(found[0][3].tokens, (Row{1, 1}));
 }
 
-/// The same items in the same order, but where scores are closer than `tolerance`; scores as close.
-void expect_alike(const std::vector<Hypothesis>& a, const std::vector<Hypothesis>& b, double tolerance) {
+/// The same items in the same order, but where scores are closer than `relative`; scores as close. Relative to the
+/// score where that is beyond 1: it is a sum of f32 logarithms, and near −19 those lie 2e-6 apart.
+void expect_alike(const std::vector<Hypothesis>& a, const std::vector<Hypothesis>& b, double relative) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {
+    const double tolerance = relative * std::max(1.0, std::abs(b[i].score));
     EXPECT_NEAR(a[i].score, b[i].score, tolerance);
     if (a[i].item == b[i].item) continue;
     const auto other = std::ranges::find(b, a[i].item, &Hypothesis::item);
