@@ -200,7 +200,7 @@ class Trainer {
     const Measures m = measure(ranks);
     write_log({{"dev_recall@1", m.recall_1}, {"dev_recall@10", m.recall_10}, {"dev_mrr@10", m.mrr_10}});
     progress_("train", state_.step, total_, fmt::format("dev R@1 {:.1f} MRR {:.1f}", 100 * m.recall_1, 100 * m.mrr_10));
-    if (m.mrr_10 <= state_.best_mrr) return false;
+    if (m.mrr_10 < state_.best_mrr) return false;  // of equals the later: it has seen more
     state_.best_mrr = m.mrr_10;
     return true;
   }
