@@ -354,7 +354,9 @@ TEST(Train, AStepLikeTheOnesBeforeAsksTheSystemForNoMemory) {
   ASSERT_EQ(allocations.rbegin()->first, 160);
   // Batches differ in their number of tokens; after some epochs every size has been seen.
   EXPECT_EQ(allocations[100], allocations[150]);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps freed blocks for a while, and so grows
   EXPECT_LT(resident[150], resident[100] + (1 << 20));
+#endif
   EXPECT_LT(allocations[150], 2 * allocations[5]) << "most sizes are seen in the first steps";
 }
 
