@@ -71,18 +71,35 @@ double weighted(const AttentionShape& shape, const std::vector<double>& q, const
   return total;
 }
 
+/// A case with drawn inputs, and what the tiled version makes of them.
+template <class T>
+struct Computed : Packed {
+  std::vector<T> q, k, v, d_o;
+  Output<T> o, lse;
+  explicit Computed(const Case& c)
+      : Packed(c),
+        q(draw<T>(q_rows * stride, 1)),
+        k(draw<T>(k_rows * stride, 2)),
+        v(draw<T>(k_rows * stride, 3)),
+        d_o(draw<T>(q_rows * d, 4)),
+        o(q_rows * d),
+        lse(q_rows * c.heads) {
+    attention<T>(Cpu(), shape, q.data(), k.data(), v.data(), o, lse);
+  }
+  void backward(Grad<T> dq, Grad<T> dk, Grad<T> dv) {
+    attention_backward<T>(Cpu(), shape, q.data(), k.data(), v.data(), o.data(), lse.data(), d_o.data(), dq, dk, dv);
+  }
+};
+
 TYPED_TEST(AttentionOf, TilesEqualThePlainVersion) {
   using T = TypeParam;
   for (const Case& c : cases()) {
     SCOPED_TRACE(name_of(c));
-    const Packed s(c);
-    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
-               v = draw<T>(s.k_rows * s.stride, 3);
-    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads), plain(s.q_rows * s.d), plain_lse(s.q_rows * c.heads);
-    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
-    attention_plain<T>(s.shape, q.data(), k.data(), v.data(), plain, plain_lse);
-    EXPECT_LE(relative_error(o.values(), plain.values()), 3 * tolerance<T>);
-    EXPECT_LE(relative_error(lse.values(), plain_lse.values()), 3 * tolerance<T>);
+    Computed<T> s(c);
+    Output<T> plain(s.q_rows * s.d), plain_lse(s.q_rows * c.heads);
+    attention_plain<T>(s.shape, s.q.data(), s.k.data(), s.v.data(), plain, plain_lse);
+    EXPECT_LE(relative_error(s.o.values(), plain.values()), 3 * tolerance<T>);
+    EXPECT_LE(relative_error(s.lse.values(), plain_lse.values()), 3 * tolerance<T>);
   }
 }
 
@@ -90,17 +107,11 @@ TYPED_TEST(AttentionOf, GradientsAreThoseOfThePlainVersion) {
   using T = TypeParam;
   for (const Case& c : cases()) {
     SCOPED_TRACE(name_of(c));
-    const Packed s(c);
-    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
-               v = draw<T>(s.k_rows * s.stride, 3);
-    const auto d_o = draw<T>(s.q_rows * s.d, 4);
-    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads);
-    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
-    std::vector<T> gradients[3] = {std::vector<T>(q.size()), std::vector<T>(k.size()), std::vector<T>(v.size())};
-    attention_backward<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o.data(), lse.data(), d_o.data(),
-                          {gradients[0].data()}, {gradients[1].data()}, {gradients[2].data()});
-    std::vector<double> inputs[3] = {{q.begin(), q.end()}, {k.begin(), k.end()}, {v.begin(), v.end()}};
-    const std::vector<double> wide(d_o.begin(), d_o.end());
+    Computed<T> s(c);
+    std::vector<T> gradients[3] = {std::vector<T>(s.q.size()), std::vector<T>(s.k.size()), std::vector<T>(s.v.size())};
+    s.backward({gradients[0].data()}, {gradients[1].data()}, {gradients[2].data()});
+    std::vector<double> inputs[3] = {{s.q.begin(), s.q.end()}, {s.k.begin(), s.k.end()}, {s.v.begin(), s.v.end()}};
+    const std::vector<double> wide(s.d_o.begin(), s.d_o.end());
     for (int which = 0; which < 3; ++which) {  // along a few directions: 17 elements of each, spread out
       const int64_t n = int64_t(inputs[which].size());
       for (int64_t i = 0; i < n; i += std::max<int64_t>(1, n / 17)) {
@@ -125,21 +136,13 @@ TYPED_TEST(AttentionOf, GradientsAreWrittenOrAddedAndLeftAloneBetweenRows) {
   using T = TypeParam;
   for (const Case& c : cases()) {
     SCOPED_TRACE(name_of(c));
-    const Packed s(c);
-    const auto q = draw<T>(s.q_rows * s.stride, 1), k = draw<T>(s.k_rows * s.stride, 2),
-               v = draw<T>(s.k_rows * s.stride, 3);
-    const auto d_o = draw<T>(s.q_rows * s.d, 4);
-    Output<T> o(s.q_rows * s.d), lse(s.q_rows * c.heads);
-    attention<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o, lse);
-    std::vector<T> once(k.size(), T(100)), twice(k.size(), T(100));
-    const auto keys_gradient = [&](std::vector<T>& into, bool add) {
-      attention_backward<T>(Cpu(), s.shape, q.data(), k.data(), v.data(), o.data(), lse.data(), d_o.data(), {},
-                            {into.data(), add}, {});
-    };
+    Computed<T> s(c);
+    std::vector<T> once(s.k.size(), T(100)), twice(s.k.size(), T(100));
+    const auto keys_gradient = [&](std::vector<T>& into, bool add) { s.backward({}, {into.data(), add}, {}); };
     keys_gradient(once, false);
     keys_gradient(twice, false);
     keys_gradient(twice, true);
-    for (int64_t i = 0; i < int64_t(k.size()); ++i) {
+    for (int64_t i = 0; i < int64_t(s.k.size()); ++i) {
       if (i % s.stride >= s.d) {
         EXPECT_EQ(once[size_t(i)], T(100));
       } else {
