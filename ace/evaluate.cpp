@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ace/bm25.h"
+#include "ace/judged.h"
 #include "ace/measures.h"
 #include "ace/search.h"
 #include "ace/text.h"
@@ -27,16 +28,9 @@ struct Task {
 };
 
 Task task_of(const Corpus& corpus, Split split) {
-  Task task;
-  std::unordered_map<int32_t, size_t> place;
-  for (const Judgement& judgement : corpus.judgements[size_t(split)]) {
-    const auto [at, fresh] = place.try_emplace(judgement.query, task.queries.size());
-    if (fresh) {
-      task.queries.push_back(&corpus.queries[size_t(judgement.query)]);
-      task.relevant.emplace_back();
-    }
-    task.relevant[at->second].push_back(judgement.item);
-  }
+  Judged judged = judged_queries(corpus, split);
+  Task task{{}, std::move(judged.relevant)};
+  for (const int32_t query : judged.queries) task.queries.push_back(&corpus.queries[size_t(query)]);
   check(!task.queries.empty(), "{}: qrels/{}.tsv judges no query, so there is nothing to evaluate",
         corpus.folder.string(), split_names[size_t(split)]);
   return task;
@@ -105,7 +99,7 @@ class Evaluator {
     const size_t batch = size_t(settings_.search.batch);
     for (size_t begin = 0; begin < tokens_.size(); begin += batch) {
       const auto some = std::span(tokens_).subspan(begin, std::min(batch, tokens_.size() - begin));
-      for (auto& list : search_all(searcher_.model(), trie, some, options, settings_.search.batch)) {
+      for (auto& list : beam_search(searcher_.model(), nn::TextBatch::pack(some), trie, options)) {
         found.push_back(std::move(list));
       }
       progress_(stage, int64_t(found.size()), int64_t(tokens_.size()));

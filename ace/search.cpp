@@ -29,13 +29,13 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
       model_(make_retriever(run, settings, tokenizer_.size(), nn::Initializer::blank())),
       trie_(run.identifiers, pool) {
   const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
-  for (const auto& [name, tensor] : weights.tensors) {
-    const auto values = tensor.to(tensor::DType::f32);
-    for (const float x : values.values<float>()) {
+  const nn::Parameters parameters = nn::parameters(model_);
+  nn::load(parameters, weights);
+  for (const auto& [name, variable] : parameters) {
+    for (const float x : variable.value().values<float>()) {
       tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, name);
     }
   }
-  nn::load(nn::parameters(model_), weights);
 }
 
 std::vector<int32_t> Searcher::encode(const std::string& query) const {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "ace/judged.h"
 #include "ace/measures.h"
 #include "ace/objective.h"
 #include "ace/search.h"
@@ -22,36 +23,23 @@ namespace {
 
 constexpr uint64_t shuffle_stream = uint64_t(1) << 32;  ///< plus the epoch: the order of its pairs
 
-/// A split's queries as the model sees them, and the items that answer them.
-struct Judged {
-  std::vector<std::vector<int32_t>> queries;
-  std::vector<std::vector<int32_t>> items;
+/// Dev queries as the model sees them, and the items that answer them.
+struct DevQueries {
+  std::vector<std::vector<int32_t>> tokens, relevant;
 };
 
-Judged judged_queries(const Corpus& corpus, Split split, const Tokenizer& tokenizer, int64_t max_tokens) {
-  Judged result;
-  std::unordered_map<int32_t, size_t> place;
-  for (const Judgement& judgement : corpus.judgements[size_t(split)]) {
-    const auto [at, fresh] = place.try_emplace(judgement.query, result.queries.size());
-    if (fresh) {
-      result.queries.push_back(tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens));
-      result.items.emplace_back();
-    }
-    result.items[at->second].push_back(judgement.item);
+/// At most `limit` of them, evenly spread (0: all).
+DevQueries dev_queries(const Corpus& corpus, const Tokenizer& tokenizer, int64_t max_tokens, int64_t limit) {
+  Judged all = judged_queries(corpus, Split::dev);
+  const int64_t n = int64_t(all.queries.size()), kept = limit == 0 ? n : std::min(n, limit);
+  DevQueries result;
+  for (int64_t i = 0; i < kept; ++i) {
+    const size_t at = size_t(i * n / kept);
+    const std::string& text = corpus.queries[size_t(all.queries[at])].text;
+    result.tokens.push_back(tokenizer.encode_query(text, max_tokens));
+    result.relevant.push_back(std::move(all.relevant[at]));
   }
   return result;
-}
-
-/// At most `limit` of them, evenly spread (0: all).
-Judged thin(Judged all, int64_t limit) {
-  const int64_t n = int64_t(all.queries.size());
-  if (limit == 0 || n <= limit) return all;
-  Judged some;
-  for (int64_t i = 0; i < limit; ++i) {
-    some.queries.push_back(std::move(all.queries[size_t(i * n / limit)]));
-    some.items.push_back(std::move(all.items[size_t(i * n / limit)]));
-  }
-  return some;
 }
 
 class Trainer {
@@ -66,15 +54,14 @@ class Trainer {
         adam_(parameters_, adam_options(settings.train)),
         trie_(run.identifiers) {
     const int64_t max_tokens = settings.tokenizer.max_tokens;
-    std::vector<std::vector<int32_t>> tokens(corpus.queries.size());
+    texts_.resize(corpus.queries.size());
     for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) {
-      auto& text = tokens[size_t(judgement.query)];
+      auto& text = texts_[size_t(judgement.query)];
       if (text.empty()) text = tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens);
       pairs_.push_back(judgement);
     }
-    texts_ = std::move(tokens);
     check(!pairs_.empty(), "{}: no training queries; qrels/train.tsv judges none", corpus.folder.string());
-    dev_ = thin(judged_queries(corpus, Split::dev, tokenizer, max_tokens), settings.train.dev_queries);
+    dev_ = dev_queries(corpus, tokenizer, max_tokens, settings.train.dev_queries);
     per_epoch_ = (int64_t(pairs_.size()) + settings.train.batch - 1) / settings.train.batch;
     total_ = per_epoch_ * settings.train.epochs;
     const double share =
@@ -92,7 +79,7 @@ class Trainer {
   }
 
   json run() {
-    if (dev_.queries.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
+    if (dev_.tokens.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
     started_ = std::chrono::steady_clock::now();
     first_ = state_.step;
     for (bool stop = false; state_.step < total_ && !stop;) {
@@ -188,14 +175,14 @@ class Trainer {
 
   /// Measures the dev queries; whether their MRR@10 is the best so far. Without dev queries the latest is the best.
   bool measure_dev() {
-    if (dev_.queries.empty()) return true;
+    if (dev_.tokens.empty()) return true;
     const BeamOptions options{settings_.search.beam, true};
     std::vector<int64_t> ranks;
-    const auto found = search_all(model_, trie_, dev_.queries, options, settings_.search.batch);
+    const auto found = search_all(model_, trie_, dev_.tokens, options, settings_.search.batch);
     for (size_t q = 0; q < found.size(); ++q) {
       std::vector<int32_t> items;
       for (const Hypothesis& hypothesis : found[q]) items.push_back(hypothesis.item);
-      ranks.push_back(first_relevant(items, dev_.items[q]));
+      ranks.push_back(first_relevant(items, dev_.relevant[q]));
     }
     const Measures m = measure(ranks);
     write_log({{"dev_recall@1", m.recall_1}, {"dev_recall@10", m.recall_10}, {"dev_mrr@10", m.mrr_10}});
@@ -207,7 +194,7 @@ class Trainer {
 
   void commit(bool improved) {
     std::map<std::string, std::string> files;
-    if (improved || dev_.queries.empty() || !run_.has("retriever.safetensors")) {
+    if (improved || dev_.tokens.empty() || !run_.has("retriever.safetensors")) {
       files["retriever.safetensors"] = tensor::safetensors_bytes(nn::to_tensors(parameters_));
       state_.best_step = state_.step;
     }
@@ -229,7 +216,7 @@ class Trainer {
   Trie trie_;
   std::vector<std::vector<int32_t>> texts_;  ///< tokens by query; empty where it trains nothing
   std::vector<Judgement> pairs_;
-  Judged dev_;
+  DevQueries dev_;
   int64_t per_epoch_ = 1, total_ = 1;
   double warmup_ = 1, cycle_ = 1;
   TrainingState state_;
