@@ -71,11 +71,6 @@ ACE_HD T expm1(T x) {
   return kernels::tanh(x * T(0.5)) * (kernels::exp(x) + T(1));
 }
 
-/// The error function. f32: by erf x = 1 − e^(−x²) P(1 / (1 + p x)) would lose half the digits near 0, so the
-/// library's.
-ACE_HD float erf(float x) { return ::erff(x); }
-ACE_HD double erf(double x) { return ::erf(x); }
-
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
