@@ -6,32 +6,13 @@
 namespace kernels {
 namespace {
 
-/// Calls f with the struct of the activation.
-template <class F>
-void with(Activation which, const F& f) {
-  switch (which) {
-    case Activation::relu:
-      return f(Relu());
-    case Activation::elu:
-      return f(Elu());
-    case Activation::silu:
-      return f(Silu());
-    case Activation::sigmoid:
-      return f(Sigmoid());
-    case Activation::tanh:
-      return f(Tanh());
-    case Activation::gelu:
-      return f(Gelu());
-  }
-}
-
 constexpr int64_t cost_of(Activation which) { return which == Activation::relu ? 1 : 16; }
 
 }  // namespace
 
 template <class T>
 void activation(Cpu cpu, Activation which, const T* x, T* y, int64_t n) {
-  with(which, [=](auto function) {
+  with_activation(which, [=](auto function) {
     using F = decltype(function);
     for_elements(cpu, n, cost_of(which), [=](int64_t i) { y[i] = F::value(x[i]); });
   });
@@ -39,7 +20,7 @@ void activation(Cpu cpu, Activation which, const T* x, T* y, int64_t n) {
 
 template <class T>
 void activation_backward(Cpu cpu, Activation which, const T* x, const T* y, const T* dy, Grad<T> dx, int64_t n) {
-  with(which, [=](auto function) {
+  with_activation(which, [=](auto function) {
     using F = decltype(function);
     put_elements(cpu, dx, n, cost_of(which), [=](int64_t i) { return F::derivative(x[i], y[i]) * dy[i]; });
   });

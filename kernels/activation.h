@@ -103,6 +103,25 @@ struct Gelu {
   }
 };
 
+/// Calls f with the struct of the activation.
+template <class F>
+ACE_HD void with_activation(Activation which, const F& f) {
+  switch (which) {
+    case Activation::relu:
+      return f(Relu());
+    case Activation::elu:
+      return f(Elu());
+    case Activation::silu:
+      return f(Silu());
+    case Activation::sigmoid:
+      return f(Sigmoid());
+    case Activation::tanh:
+      return f(Tanh());
+    case Activation::gelu:
+      return f(Gelu());
+  }
+}
+
 /// y_i = f(x_i) for i in 0 … n−1. y may be x.
 template <class T>
 void activation(Cpu, Activation, const T* x, T* y, int64_t n);

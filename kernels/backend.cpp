@@ -1,11 +1,14 @@
 #include "kernels/backend.h"
 
+#include "kernels/instructions.h"
+
 #include <sched.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -17,6 +20,7 @@ namespace kernels {
 class Threads {
  public:
   explicit Threads(int count) {
+    instructions();  // a permission that threads inherit
     for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this] { work(); });
   }
   ~Threads() {
@@ -137,6 +141,24 @@ Cpu::Cpu() : threads_(current.load(std::memory_order_acquire)) {
 }
 
 int Cpu::threads() const { return threads_->count(); }
+
+void* Cpu::scratch(int which, int64_t bytes) {
+  struct Free {
+    void operator()(std::byte* block) const { ::operator delete(block, std::align_val_t(64)); }
+  };
+  struct Block {
+    std::unique_ptr<std::byte, Free> data;
+    int64_t bytes = 0;
+  };
+  thread_local Block blocks[2];
+  Block& block = blocks[which];
+  if (block.bytes < bytes) {
+    block.data.reset();
+    block.data.reset(static_cast<std::byte*>(::operator new(size_t(bytes), std::align_val_t(64))));
+    block.bytes = bytes;
+  }
+  return block.data.get();
+}
 
 void Cpu::run(int64_t n, int64_t cost, void (*call)(const void*, int64_t, int64_t), const void* body) const {
   constexpr int64_t worthwhile = 16384;

@@ -23,6 +23,9 @@ class Cpu {
         n, cost, [](const void* b, int64_t begin, int64_t end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
   }
   int threads() const;
+  /// Working memory of the calling thread, kept for its later calls: at least `bytes`, at a multiple of 64; what it
+  /// held is gone. A thread has two of them, 0 and 1.
+  static void* scratch(int which, int64_t bytes);
 
  private:
   void run(int64_t n, int64_t cost, void (*call)(const void*, int64_t, int64_t), const void* body) const;

@@ -1,6 +1,7 @@
 #pragma once
-#include "kernels/backend.h"
-#include "kernels/number.h"
+#include <optional>
+
+#include "kernels/activation.h"
 
 namespace kernels {
 
@@ -12,22 +13,47 @@ struct Matrix {
   bool transposed = false;
 };
 
-/// C [m, n] = alpha · A B + beta · C;  A is m × k, B is k × n, row i of C starts at c + i·c_stride. With beta = 0 what
-/// C held before, NaN too, does not matter. k = 0 scales C. BLAS computes (the one library in a kernel), our threads
-/// share the larger side of C.
+/// What operands are rounded to before they are multiplied. Sums are always taken in f32 (f64 for f64).
+enum class Precision : uint8_t {
+  full,  ///< not at all
+  bf16,  ///< to bfloat16, 8 bits of mantissa
+  int8,  ///< to 8 bits with a scale per row of A and per column of B; for inference
+};
+
+/// What becomes of a product before it is stored: C = f(alpha · A B + beta · C + bias).
 template <class T>
-void gemm(Cpu, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T> b, T beta, T* c, int64_t c_stride);
+struct Finish {
+  const T* bias = nullptr;               ///< [n], or null
+  std::optional<Activation> activation;  ///< f, if any
+};
+
+/// C [m, n] = f(alpha · A B + beta · C + bias);  A is m × k, B is k × n, row i of C starts at c + i·c_stride. With
+/// beta = 0 what C held before, NaN too, does not matter. k = 0 gives f(beta · C + bias). Every element of C is one sum
+/// over k in an order that depends on k alone: it is the same bits for any number of threads, and whatever other rows
+/// and columns are computed with it. f64 is always in full precision.
+template <class T>
+void gemm(Cpu, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T> b, T beta, T* c, int64_t c_stride,
+          Finish<T> finish = {}, Precision precision = Precision::full);
 
 /// `batch` independent products; operand p starts at data + p·step (step 0: shared).
 template <class T>
 void gemm_batched(Cpu, int64_t batch, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, int64_t a_step,
                   Matrix<T> b, int64_t b_step, T beta, T* c, int64_t c_stride, int64_t c_step);
 
+/// A B that serves many products (a weight, at inference) is put into the order in which it is read once:
+/// gemm_pack(b) then gemm_packed gives the bits of gemm. `packed` has gemm_packed_bytes(…), aligned to 64 bytes; its
+/// form depends on the processor, so it is never stored.
+int64_t gemm_packed_bytes(int64_t n, int64_t k, Precision precision);
+void gemm_pack(Cpu, int64_t n, int64_t k, Matrix<float> b, Precision precision, void* packed);
+void gemm_packed(Cpu, int64_t m, int64_t n, int64_t k, float alpha, Matrix<float> a, const void* packed, float beta,
+                 float* c, int64_t c_stride, Finish<float> finish, Precision precision);
+
 /// The plain triple loop: the oracle of the fast one.
 template <class T>
-void gemm_plain(int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T> b, T beta, T* c, int64_t c_stride);
+void gemm_plain(int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T> b, T beta, T* c, int64_t c_stride,
+                Finish<T> finish = {});
 
-/// The name of the processor that BLAS has chosen its kernels for.
-const char* gemm_core();
+/// How products of a precision are computed here: "avx512", "amx-bf16", "avx512-vnni", …
+const char* gemm_engine(Precision precision);
 
 }  // namespace kernels

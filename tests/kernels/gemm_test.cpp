@@ -1,5 +1,8 @@
 #include "kernels/gemm.h"
 
+#include <algorithm>
+#include <array>
+
 #include "tests/kernels/arrays.h"
 
 namespace kernels {
@@ -115,7 +118,81 @@ TYPED_TEST(GemmOf, IsTheSameOverManyRunsOnSeveralThreads) {
   EXPECT_EQ(different, 0);
 }
 
-TEST(GemmCore, HasAName) { EXPECT_FALSE(std::string(gemm_core()).empty()); }
+TYPED_TEST(GemmOf, AddsABiasAndAppliesAnActivation) {
+  using T = TypeParam;
+  const int64_t m = 21, n = 37, k = 19;
+  const auto a = draw<T>(m * k, 1), b = draw<T>(k * n, 2), bias = draw<T>(n, 3), before = draw<T>(m * n, 4);
+  for (const auto activation : {Activation::relu, Activation::elu, Activation::sigmoid}) {
+    auto expected = product(m, n, k, 0.5, Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n});
+    for (int64_t i = 0; i < m * n; ++i) {
+      double& y = expected[size_t(i)];
+      y += 2 * double(before[size_t(i)]) + double(bias[size_t(i % n)]);
+      with_activation(activation, [&](auto function) { y = function.value(y); });
+    }
+    std::vector<T> fast = before, plain = before;
+    const Finish<T> finish{bias.data(), activation};
+    gemm(Cpu(), m, n, k, T(0.5), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n}, T(2), fast.data(), n, finish);
+    gemm_plain(m, n, k, T(0.5), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n}, T(2), plain.data(), n, finish);
+    EXPECT_LE(relative_error(fast, expected), tolerance<T>);
+    EXPECT_LE(relative_error(plain, expected), tolerance<T>);
+  }
+}
+
+TYPED_TEST(GemmOf, CutsALongSumIntoBlocks) {
+  using T = TypeParam;
+  const int64_t m = 5, n = 40, k = 5000;
+  const auto a = draw<T>(m * k, 1), b = draw<T>(k * n, 2), bias = draw<T>(n, 3);
+  auto expected = product(m, n, k, 1, Matrix<T>{a.data(), k}, Matrix<T>{b.data(), k, true});
+  for (int64_t i = 0; i < m * n; ++i)
+    expected[size_t(i)] = std::max(0.0, expected[size_t(i)] + double(bias[size_t(i % n)]));
+  Output<T> c(m * n);
+  gemm(Cpu(), m, n, k, T(1), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), k, true}, T(0), c.data(), n,
+       Finish<T>{bias.data(), Activation::relu});
+  EXPECT_LE(relative_error(c.values(), expected), 10 * tolerance<T>);  // a sum of 5,000
+}
+
+/// A row's result, as bits, must not depend on what it is multiplied together with.
+TYPED_TEST(GemmOf, ARowIsTheSameInEveryBatch) {
+  using T = TypeParam;
+  const int64_t m = 45, n = 70, k = 1100;
+  const auto a = draw<T>(m * k, 1), b = draw<T>(k * n, 2);
+  Output<T> all(m * n);
+  gemm(Cpu(), m, n, k, T(1), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n}, T(0), all.data(), n);
+  const auto whole = all.values();
+  for (int64_t rows = 1; rows <= m; rows += 4) {
+    Output<T> some(rows * n);
+    gemm(Cpu(), rows, n, k, T(1), Matrix<T>{a.data() + (m - rows) * k, k}, Matrix<T>{b.data(), n}, T(0), some.data(),
+         n);
+    EXPECT_EQ(some.values(), std::vector<T>(whole.end() - rows * n, whole.end())) << rows << " rows";
+  }
+}
+
+TYPED_TEST(GemmOf, IsTheSameForAnyNumberOfThreads) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{300, 70, 65}, {3, 700, 1300}, {64, 64, 64}}) {
+    const auto a = draw<T>(m * k, 1), b = draw<T>(k * n, 2);
+    expect_same_for_any_threads([&, m = m, n = n, k = k] {
+      std::vector<T> c(size_t(m * n));
+      gemm(Cpu(), m, n, k, T(1), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n}, T(0), c.data(), n);
+      return c;
+    });
+  }
+}
+
+TYPED_TEST(GemmOf, LetsNanAndInfinityThrough) {
+  using T = TypeParam;
+  const int64_t m = 15, n = 33, k = 9;
+  auto a = draw<T>(m * k, 1);
+  const auto b = draw<T>(k * n, 2);
+  a[size_t(3 * k + 1)] = std::numeric_limits<T>::quiet_NaN();
+  a[size_t(14 * k)] = std::numeric_limits<T>::infinity();
+  Output<T> c(m * n);
+  gemm(Cpu(), m, n, k, T(1), Matrix<T>{a.data(), k}, Matrix<T>{b.data(), n}, T(0), c.data(), n);
+  const auto found = c.values();
+  for (int64_t i = 0; i < m * n; ++i) {
+    EXPECT_EQ(std::isfinite(found[size_t(i)]), i / n != 3 && i / n != 14) << i / n;
+  }
+}
 
 }  // namespace
 }  // namespace kernels

@@ -1,0 +1,121 @@
+#pragma once
+#include "kernels/gemm_blocks.h"
+#include "kernels/team.h"
+
+/// Panels of 16-bit and 8-bit numbers. A unit is four bytes: what one lane of a dot-product instruction takes at a
+/// time, two neighbours along k in bf16, four in int8. Panels are padded with zeros to whole steps of 64 bytes along k.
+namespace kernels {
+
+/// Columns of a B panel, for every engine: two vectors of AVX-512, two tiles of AMX.
+inline constexpr int64_t narrow_wide = 32;
+
+/// x rounded to bf16, as the upper half of 32 bits.
+inline uint32_t upper_half(float x) {
+  const uint32_t u = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = u + 0x7fff + (u >> 16 & 1);
+  return ((u & 0x7fffffffu) > 0x7f800000u ? u | 0x400000u : rounded) & 0xffff0000u;
+}
+
+/// Pairs of bf16 along k: `height` rows, [k/2][height].
+struct Bf16Panel {
+  static constexpr int64_t step = 32, step_bytes = 64;
+  static int64_t units(int64_t k) { return round_up(k, step) / 2; }
+
+  /// Row i, elements p … p + k − 1, as units(k) units.
+  static void convert(const float* row, int64_t k, uint32_t* to) {
+    OneThread{}.each(k / 2, [=](int64_t i) { to[i] = upper_half(row[2 * i]) >> 16 | upper_half(row[2 * i + 1]); });
+    std::fill(to + k / 2, to + units(k), 0);
+    if (k % 2) to[k / 2] = upper_half(row[k - 1]) >> 16;
+  }
+
+  template <int height>
+  static void pack(Matrix<float> x, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
+    if (!x.transposed) return pack_rows<height>(x.data + first * x.stride + p, x.stride, count, k, to);
+    const float* column = x.data + p * x.stride + first;
+    for (int64_t i = 0; i < units(k); ++i, to += height, column += 2 * x.stride) {
+      const bool low = 2 * i < k, high = 2 * i + 1 < k;
+      const float *a = column, *b = column + (high ? x.stride : 0);
+      const uint32_t keep_low = low ? ~0u : 0u, keep_high = high ? ~0u : 0u;
+      std::fill(to, to + height, 0);
+      if (!low) continue;
+      OneThread{}.each(
+          count, [=](int64_t j) { to[j] = (upper_half(a[j]) >> 16 & keep_low) | (upper_half(b[j]) & keep_high); });
+    }
+  }
+
+ private:
+  /// Some 256 elements at a time, so that the converted rows stay in the first-level cache.
+  template <int height>
+  static void pack_rows(const float* rows, int64_t stride, int64_t count, int64_t k, uint32_t* to) {
+    constexpr int64_t piece = 256;
+    uint32_t converted[height * piece / 2];
+    for (int64_t first = 0; first < k; first += piece, to += height * piece / 2) {
+      const int64_t deep = std::min(piece, k - first);
+      for (int64_t i = 0; i < count; ++i) convert(rows + i * stride + first, deep, converted + i * piece / 2);
+      interleave_rows<height>(converted, piece / 2, count, units(deep), to);
+    }
+  }
+};
+
+/// Quads of int8 along k, then what turns integer sums into numbers: x ≈ scale · q, |q| ≤ 127, with a scale per row and
+/// block of k, the largest magnitude / 127. A holds q + 128 (the instructions multiply unsigned by signed), so
+/// Σ q_a q_b = Σ (q_a + 128) q_b − 128 Σ q_b, and B carries its Σ q.
+struct Int8Panel {
+  static constexpr int64_t step = 64, step_bytes = 64;
+  static int64_t units(int64_t k) { return round_up(k, step) / 4; }
+  /// One row's q + offset; returns its scale. A row with a number that is not finite has scale NaN.
+  static float quantise(const float* row, int64_t k, int32_t offset, uint8_t* to, int32_t* sum) {
+    const float largest = OneThread{}.max(k, [=](int64_t i) { return std::fabs(row[i]); });
+    const bool usable = largest <= std::numeric_limits<float>::max();
+    const float scale = largest / 127, inverse = usable && scale >= std::numeric_limits<float>::min() ? 1 / scale : 0;
+    const auto nearest = [=](int64_t i) {  // adding 1.5 · 2²³ rounds to integers
+      return std::bit_cast<int32_t>(row[i] * inverse + 12582912.0f) - 0x4b400000;
+    };
+    *sum = 0;
+    std::fill(to, to + 4 * units(k), uint8_t(0));
+    if (!usable) return std::numeric_limits<float>::quiet_NaN();
+    *sum = OneThread{}.sum(k, nearest);
+    OneThread{}.each(k, [=](int64_t i) { to[i] = uint8_t(nearest(i) + offset); });
+    return inverse == 0 ? 0 : scale;
+  }
+
+  /// A panel: units(k) rows of `height` quads, then `height` scales, then `height` sums.
+  static int64_t panel_units(int64_t height, int64_t k) { return height * (units(k) + 2); }
+  /// Rows one after the other, units(k) units each, and their scales and sums.
+  static void quantise_rows(Matrix<float> x, int64_t first, int64_t count, int64_t height, int64_t p, int64_t k,
+                            int offset, uint32_t* rows, uint32_t* scales) {
+    float column[depth_bytes];
+    std::fill(scales, scales + 2 * height, 0);
+    for (int64_t i = 0; i < count; ++i) {
+      const float* row = x.data + (first + i) * x.stride + p;
+      if (x.transposed) {
+        for (int64_t q = 0; q < k; ++q) column[q] = x.data[(p + q) * x.stride + first + i];
+        row = column;
+      }
+      int32_t sum = 0;
+      const float scale = quantise(row, k, offset, reinterpret_cast<uint8_t*>(rows + i * units(k)), &sum);
+      scales[i] = std::bit_cast<uint32_t>(scale);
+      scales[height + i] = std::bit_cast<uint32_t>(sum);
+    }
+  }
+  template <int height>
+  static void pack(Matrix<float> x, int64_t first, int64_t count, int64_t p, int64_t k, int offset, uint32_t* to) {
+    uint32_t rows[height * depth_bytes / 4];
+    quantise_rows(x, first, count, height, p, k, offset, rows, to + height * units(k));
+    interleave_rows<height>(rows, units(k), count, units(k), to);
+  }
+
+  /// to_ij = scale_i scale_j (sum_ij − 128 Σ q_j), for `count` rows of a tile of integer sums.
+  static void finish(int64_t count, int64_t wide, const int32_t* sums, const uint32_t* a_scales,
+                     const uint32_t* b_scales, float* to) {
+    for (int64_t i = 0; i < count; ++i, sums += wide, to += wide) {
+      const float scale = std::bit_cast<float>(a_scales[i]);
+      OneThread{}.each(wide, [=](int64_t j) {
+        const int32_t exact = sums[j] - 128 * int32_t(b_scales[wide + j]);
+        to[j] = scale * std::bit_cast<float>(b_scales[j]) * float(exact);
+      });
+    }
+  }
+};
+
+}  // namespace kernels
