@@ -1,5 +1,7 @@
 #include "ace/fusion_decoder.h"
 
+#include <array>
+
 namespace ace {
 
 using autograd::add;
@@ -20,7 +22,7 @@ FusionDecoderLayer::FusionDecoderLayer(const FusionOptions& options, nn::Initial
   const int kinds = options.fusion && !options.shared_attention ? 2 : 1;
   for (int i = 0; i < kinds; ++i) attentions_.emplace_back(options.width, options.heads, init);
   for (int64_t i = 0; options.fusion && i < options.encoder_layers; ++i) {
-    gates_.emplace_back(options.width, 2 * options.width, init);
+    gates_.emplace_back(options.width, 2 * options.width, init, 2);
   }
 }
 
@@ -79,7 +81,7 @@ Variable FusionDecoderLayer::finish(const Variable& y, const Tensor& offsets, co
     Variable l;
     for (size_t i = 0; i < memory.fine.size(); ++i) {
       const Variable c = fine_attention().forward(y, offsets, memory.fine[i]);
-      const Variable alpha = sigmoid(gates_[i](concat({y, c}, -1)));
+      const Variable alpha = gates_[i](std::array{y, c}, kernels::Activation::sigmoid);
       const Variable term = mul(alpha, c);
       l = i == 0 ? term : add(l, term);
       pass.show(join(name, fmt::format("alpha.{}", i)), alpha);

@@ -31,7 +31,7 @@ Retriever::Retriever(RetrieverOptions options, nn::Initializer& init)
       embedding_(1 + std::accumulate(options_.identifiers.begin(), options_.identifiers.end(), int64_t(0)),
                  options_.layer.width, init) {
   const int64_t d = options_.layer.width;
-  if (options_.layer.fusion) fusion_.emplace(d, options_.layer.encoder_layers * d, init);
+  if (options_.layer.fusion) fusion_.emplace(d, options_.layer.encoder_layers * d, init, options_.layer.encoder_layers);
   for (int64_t l = 0; l < options_.decoder_layers; ++l) layers_.emplace_back(options_.layer, init);
   int64_t row = 1;
   for (const int64_t size : options_.identifiers) {
@@ -55,7 +55,7 @@ Retriever::Memory Retriever::encode(const nn::TextBatch& text, nn::Pass& pass) c
   const std::vector<Variable> encoded = encoder_.forward(text, pass);
   Variable z;
   if (fusion_) {
-    z = (*fusion_)(autograd::concat(encoded, -1));
+    z = (*fusion_)(encoded);
     pass.show("Z", z);
   }
   Memory memory{{}, text.sequences.count()};

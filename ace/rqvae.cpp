@@ -16,8 +16,8 @@ RqVae::RqVae(const std::vector<int64_t>& sizes, int64_t codebooks, int64_t entri
 }
 
 Variable RqVae::mlp(const std::vector<nn::Linear>& layers, Variable x) {
-  for (size_t i = 0; i < layers.size(); ++i) x = i + 1 < layers.size() ? autograd::elu(layers[i](x)) : layers[i](x);
-  return x;
+  for (size_t i = 0; i + 1 < layers.size(); ++i) x = layers[i](x, kernels::Activation::elu);
+  return layers.back()(x);
 }
 
 RqVae::Output RqVae::forward(const Variable& x, double alpha, double beta) const {

@@ -93,7 +93,7 @@ RqVaeFit fit_rqvae(const Tensor& x, const Settings::RqVae& settings, uint64_t se
   std::vector<int64_t> sizes{x.cols()};
   sizes.insert(sizes.end(), settings.hidden.begin(), settings.hidden.end());
   sizes.push_back(settings.latent);
-  nn::Initializer init(seed);
+  nn::Initializer init(seed, DType::f32, precision_of(settings.precision));
   RqVaeFit fit{RqVae(sizes, settings.codebooks, settings.entries, init), {}, 0, 0, 0, 0};
   if (settings.kmeans_init) initialise_codebooks(fit.model, x, seed + Stream::initial);
 

@@ -31,11 +31,12 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
   const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
   const nn::Parameters parameters = nn::parameters(model_);
   nn::load(parameters, weights);
-  for (const auto& [name, variable] : parameters) {
-    for (const float x : variable.value().values<float>()) {
-      tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, name);
+  for (const nn::Parameter& parameter : parameters) {
+    for (const float x : parameter.variable.value().values<float>()) {
+      tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, parameter.name);
     }
   }
+  nn::freeze(parameters, precision_of(settings.search.precision));
 }
 
 std::vector<int32_t> Searcher::encode(const std::string& query) const {

@@ -136,6 +136,11 @@ void set(Settings& settings, std::string_view assignment) {
   assign(settings, setting, parse_value(setting.field(settings), trimmed(assignment.substr(equals + 1))));
 }
 
+kernels::Precision precision_of(std::string_view name) {
+  if (name == "bf16") return kernels::Precision::bf16;
+  return name == "int8" ? kernels::Precision::int8 : kernels::Precision::full;
+}
+
 void check_settings(const Settings& s) {
   check(s.model.width % 2 == 0, "model.width: expected an even number, found {}", s.model.width);
   check(s.model.width % s.model.heads == 0, "model.heads: expected a divisor of model.width = {}, found {}",

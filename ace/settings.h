@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "kernels/gemm.h"
+
 namespace ace {
 
 /// Everything that can be set, with its default. The table in settings.cpp gives each field its dotted name, range and
@@ -29,8 +31,9 @@ struct Settings {
     int64_t min_steps = 2000;
     double rate = 1e-3, first_rate = 1e-6;
     int64_t batch = 2048;
-    bool kmeans_init = true;    ///< codebooks start from k-means on at least 8,192 residuals
-    int64_t redraw_steps = 50;  ///< an entry unused for so many steps is re-drawn; 0: never
+    bool kmeans_init = true;        ///< codebooks start from k-means on at least 8,192 residuals
+    int64_t redraw_steps = 50;      ///< an entry unused for so many steps is re-drawn; 0: never
+    std::string precision = "f32";  ///< f32 | bf16
   } rqvae;
 
   struct Identifiers {
@@ -64,13 +67,15 @@ struct Settings {
     double omega = 0.15;       ///< weight of the consistency loss; 0: one pass
     double clip = 1.0;         ///< gradient norm; 0: not clipped
     int64_t checkpoint_steps = 200;
-    int64_t evaluate_epochs = 1;  ///< measure on dev queries every so many epochs; 0: only at the end
-    int64_t dev_queries = 1000;   ///< at most so many, evenly spread; 0: all
+    int64_t evaluate_epochs = 1;    ///< measure on dev queries every so many epochs; 0: only at the end
+    int64_t dev_queries = 1000;     ///< at most so many, evenly spread; 0: all
+    std::string precision = "f32";  ///< f32 | bf16
   } train;
 
   struct Search {
     int64_t beam = 50;
-    int64_t batch = 64;  ///< queries decoded together
+    int64_t batch = 64;             ///< queries decoded together
+    std::string precision = "f32";  ///< f32 | bf16 | int8
   } search;
 };
 
@@ -100,6 +105,8 @@ std::string value_text(const Settings& settings, const Setting& setting);
 std::string range_text(const Setting& setting);
 /// The README's table, in Markdown: name, default, range, meaning, verb.
 std::string settings_markdown();
+/// "f32", "bf16" or "int8" as what products are given.
+kernels::Precision precision_of(std::string_view name);
 /// Checks rules that tie settings together (heads divide width, unique is a power of two, …).
 void check_settings(const Settings& settings);
 

@@ -70,6 +70,13 @@ const std::vector<Setting> table = {
      {},
      "identify",
      at<&S::rqvae, &S::RqVae::redraw_steps>},
+    {"rqvae.precision",
+     "what products round their factors to; weights, sums and the rest are f32",
+     0,
+     0,
+     {"f32", "bf16"},
+     "identify",
+     at<&S::rqvae, &S::RqVae::precision>},
 
     {"identifiers.scheme",
      "K-Means and RQ-VAE tokens, RQ-VAE alone, or a K-Means tree",
@@ -216,9 +223,23 @@ const std::vector<Setting> table = {
      {},
      "train",
      at<&S::train, &S::Train::dev_queries>},
+    {"train.precision",
+     "what products round their factors to; weights, sums and the rest are f32",
+     0,
+     0,
+     {"f32", "bf16"},
+     "train",
+     at<&S::train, &S::Train::precision>},
 
     {"search.beam", "prefixes kept at each step", 1, 100000, {}, "search", at<&S::search, &S::Search::beam>},
     {"search.batch", "queries decoded together", 1, 65536, {}, "search", at<&S::search, &S::Search::batch>},
+    {"search.precision",
+     "what products round their factors to",
+     0,
+     0,
+     {"f32", "bf16", "int8"},
+     "search",
+     at<&S::search, &S::Search::precision>},
 };
 
 }  // namespace

@@ -49,7 +49,9 @@ class Trainer {
       : run_(run),
         settings_(settings),
         progress_(progress),
-        model_(make_retriever(run, settings, tokenizer.size(), nn::Initializer(uint64_t(settings.seed)))),
+        model_(make_retriever(
+            run, settings, tokenizer.size(),
+            nn::Initializer(uint64_t(settings.seed), DType::f32, precision_of(settings.train.precision)))),
         parameters_(nn::parameters(model_)),
         adam_(parameters_, adam_options(settings.train)),
         trie_(run.identifiers) {

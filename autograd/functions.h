@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
-#include "kernels/activation.h"
+#include "kernels/gemm.h"
 
 /// Every op, one function each; formula, forward and backward stand together in the file named beside it. Shapes are
 /// written [outermost, …, innermost]; `rows` and `cols` see a tensor as a matrix whose columns are its last dimension.
@@ -23,8 +23,22 @@ Variable scale(const Variable& x, double factor);
 /// op(a) op(b) over the last two dimensions; [..., m, k] × [..., k, n] with equal leading dimensions, or b [k, n]
 /// shared.
 Variable matmul(const Variable& a, const Variable& b, bool transpose_a = false, bool transpose_b = false);
-/// x Wᵀ + b;  x [..., in], weight [out, in], bias [out] or undefined.
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// How a linear op computes: f after the sum, if any, one whose derivative follows from its value (relu, elu, sigmoid,
+/// tanh); and what factors are rounded to in f32, forward and backward (Micikevicius et al. 2018: sums, weights and all
+/// else stay f32).
+struct LinearForm {
+  std::optional<kernels::Activation> activation;
+  kernels::Precision precision = kernels::Precision::full;
+};
+/// f([x_1 … x_n] Wᵀ + b): inputs of equal width stand side by side, and are not copied together for it.
+/// x_i [..., in / n], weight [out, in], bias [out] or undefined.
+Variable linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, LinearForm form = {});
+inline Variable linear(const Variable& x, const Variable& weight, const Variable& bias, LinearForm form = {}) {
+  return linear(std::span(&x, 1), weight, bias, form);
+}
+/// Declares a weight constant: it takes no gradient any more, and linear ops of `inputs` inputs read it in a packed
+/// form of this precision (kernels/gemm.h). f32 only; f64 weights are left as they are.
+void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision precision);
 
 // activation.cpp
 Variable relu(const Variable& x);

@@ -1,5 +1,4 @@
 #include "autograd/functions.h"
-#include "kernels/copy.h"
 #include "kernels/gemm.h"
 #include "kernels/reduce.h"
 
@@ -85,39 +84,114 @@ Variable matmul(const Variable& a, const Variable& b, bool ta, bool tb) {
   });
 }
 
-/// y = x Wᵀ + b;  dx = dy W   dW = dyᵀ x   db = Σ_rows dy.   x [..., in], W [out, in], b [out], y [..., out]
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  const int64_t rows = x.rows(), in = x.cols();
-  check(weight.value().rank() == 2 && weight.size(1) == in && weight.dtype() == x.dtype(),
-        "linear: {} weight {} for {} x {}", tensor::name_of(weight.dtype()), weight.shape(), tensor::name_of(x.dtype()),
-        x.shape());
-  const int64_t out = weight.size(0);
-  check(!bias.defined() || bias.shape() == Shape{out}, "linear: expected bias [{}], found {}", out,
-        bias.defined() ? bias.shape() : Shape{});
-  Tensor y(x.shape().with(-1, out), x.dtype(), x.value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
-    using T = decltype(type);
-    if (bias.defined()) kernels::repeat(backend, bias.data<T>(), Grad<T>{y.data<T>()}, 1, rows, out, T(1));
-    kernels::gemm(backend, rows, out, in, T(1), Matrix<T>{x.data<T>(), in}, Matrix<T>{weight.data<T>(), in, true},
-                  bias.defined() ? T(1) : T(0), y.data<T>(), out);
-  });
-  const auto backward = [x = x.value(), weight = weight.value(), rows, in, out](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
-      using T = decltype(type);
-      const Matrix<T> d{dy.data<T>(), out}, d_transposed{dy.data<T>(), out, true};
-      if (const Grad<T> gx = dx[0].into<T>()) {
-        kernels::gemm(backend, rows, in, out, T(1), d, Matrix<T>{weight.data<T>(), in}, gx.add ? T(1) : T(0), gx.data,
-                      in);
+struct FrozenWeight {
+  kernels::Precision precision;
+  std::vector<Tensor> parts;  ///< packed: the columns of each input
+};
+
+void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision precision) {
+  if (weight.dtype() != tensor::DType::f32) return weight.freeze(nullptr);
+  const int64_t out = weight.size(0), in = weight.size(1), width = in / inputs;
+  auto form = std::make_shared<FrozenWeight>(FrozenWeight{precision, {}});
+  for (int64_t i = 0; i < inputs; ++i) {
+    Tensor part(Shape{kernels::gemm_packed_bytes(out, width, precision)}, tensor::DType::u8);
+    kernels::gemm_pack(kernels::Cpu(), out, width, Matrix<float>{weight.data<float>() + i * width, in, true}, precision,
+                       part.raw());
+    form->parts.push_back(part);
+  }
+  weight.freeze(form);
+}
+
+namespace {
+
+void check_linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, const LinearForm& form) {
+  check(!x.empty() && weight.value().rank() == 2, "linear: weight {} for {} inputs", weight.shape(), x.size());
+  for (const Variable& input : x) {
+    check(input.shape() == x[0].shape() && weight.dtype() == input.dtype() &&
+              weight.size(1) == int64_t(x.size()) * input.cols(),
+          "linear: {} weight {} for {} x {}, {} of them", tensor::name_of(weight.dtype()), weight.shape(),
+          tensor::name_of(input.dtype()), input.shape(), x.size());
+  }
+  check(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear: expected bias [{}], found {}",
+        weight.size(0), bias.defined() ? bias.shape() : Shape{});
+  using enum kernels::Activation;
+  check(!form.activation || (*form.activation != silu && *form.activation != gelu),
+        "linear: the derivatives of silu and gelu do not follow from their values; apply them apart");
+}
+
+/// y = f(Σ_i x_i W_iᵀ + b), input after input; the last one finishes.
+template <class T>
+void products(kernels::Cpu backend, std::span<const Variable> x, const Variable& weight, const Variable& bias,
+              const LinearForm& form, T* y) {
+  const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
+  for (size_t i = 0; i < x.size(); ++i) {
+    kernels::Finish<T> finish;
+    if (i + 1 == x.size()) finish = {bias.defined() ? bias.data<T>() : nullptr, form.activation};
+    const Matrix<T> left{x[i].data<T>(), width};
+    const T beta = i == 0 ? T(0) : T(1);
+    if constexpr (std::is_same_v<T, float>) {
+      if (const FrozenWeight* frozen = weight.frozen()) {
+        kernels::gemm_packed(backend, rows, out, width, 1, left, frozen->parts[i].raw(), beta, y, out, finish,
+                             frozen->precision);
+        continue;
       }
-      if (const Grad<T> gw = dx[1].into<T>()) {
-        kernels::gemm(backend, out, in, rows, T(1), d_transposed, Matrix<T>{x.data<T>(), in}, gw.add ? T(1) : T(0),
-                      gw.data, in);
-      }
-      if (dx.size() > 2 && dx[2]) kernels::sum_rows(backend, dy.data<T>(), out, dx[2].into<T>(), rows, out);
-    });
-  };
-  return bias.defined() ? record(Op::linear, y, {x, weight, bias}, backward)
-                        : record(Op::linear, y, {x, weight}, backward);
+    }
+    kernels::gemm(backend, rows, out, width, T(1), left, Matrix<T>{weight.data<T>() + int64_t(i) * width, in, true},
+                  beta, y, out, finish, form.precision);
+  }
+}
+
+/// dz = f′ ⊙ dy, where there is an f.
+template <class T>
+Tensor before_activation(kernels::Cpu backend, const LinearForm& form, const Tensor& y, const Tensor& dy) {
+  if (!form.activation) return dy;
+  Tensor dz = empty_like(dy);
+  kernels::activation_backward(backend, *form.activation, y.data<T>(), y.data<T>(), dy.data<T>(), Grad<T>{dz.data<T>()},
+                               dy.elements());
+  return dz;
+}
+
+}  // namespace
+
+/// y = f(z), z = Σ_i x_i W_iᵀ + b;  dz = f′(z) dy   dx_i = dz W_i   dW_i = dzᵀ x_i   db = Σ_rows dz.
+/// x_i [..., width], W = [W_1 W_2 …] [out, in], b [out], y [..., out]; f′ follows from y.
+Variable linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, LinearForm form) {
+  check_linear(x, weight, bias, form);
+  const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
+  Tensor y(x[0].shape().with(-1, out), x[0].dtype(), x[0].value().device());
+  dispatch(floating, y,
+           [&](auto backend, auto type) { products(backend, x, weight, bias, form, y.data<decltype(type)>()); });
+  std::vector<Variable> inputs(x.begin(), x.end());
+  std::vector<Tensor> values;
+  for (const Variable& input : x) values.push_back(input.value());
+  inputs.push_back(weight);
+  if (bias.defined()) inputs.push_back(bias);
+  return record(Op::linear, y, inputs,
+                [=, y = form.activation ? y : Tensor(), weight = weight.value()](const Tensor& dy, Gradients dx) {
+                  dispatch(floating, dy, [&](auto backend, auto type) {
+                    using T = decltype(type);
+                    const Tensor dz = before_activation<T>(backend, form, y, dy);
+                    const Matrix<T> d{dz.data<T>(), out}, d_transposed{dz.data<T>(), out, true};
+                    const size_t n = values.size();
+                    for (size_t i = 0; i < n; ++i) {
+                      const Grad<T> gx = dx[i].template into<T>();
+                      if (!gx) continue;
+                      kernels::gemm(backend, rows, width, out, T(1), d,
+                                    Matrix<T>{weight.data<T>() + int64_t(i) * width, in}, gx.add ? T(1) : T(0), gx.data,
+                                    width, {}, form.precision);
+                    }
+                    if (const Grad<T> gw = dx[n].template into<T>()) {
+                      for (size_t i = 0; i < n; ++i) {
+                        kernels::gemm(backend, out, width, rows, T(1), d_transposed,
+                                      Matrix<T>{values[i].template data<T>(), width}, gw.add ? T(1) : T(0),
+                                      gw.data + int64_t(i) * width, in, {}, form.precision);
+                      }
+                    }
+                    if (dx.size() > n + 1 && dx[n + 1]) {
+                      kernels::sum_rows(backend, dz.data<T>(), out, dx[n + 1].template into<T>(), rows, out);
+                    }
+                  });
+                });
 }
 
 }  // namespace autograd

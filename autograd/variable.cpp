@@ -23,6 +23,7 @@ struct Node {
   Op op = Op::leaf;
   std::vector<Variable> inputs;
   Backward backward;
+  std::shared_ptr<const FrozenWeight> frozen;
 
   ~Node() { release(std::move(inputs)); }
 
@@ -94,7 +95,14 @@ void Variable::set_value(Tensor value) const {
   check(value.shape() == shape() && value.dtype() == dtype(), "variable: expected {} {}, found {} {}",
         tensor::name_of(dtype()), shape(), tensor::name_of(value.dtype()), value.shape());
   node_->value = std::move(value);
+  node_->frozen = nullptr;
 }
+void Variable::freeze(std::shared_ptr<const FrozenWeight> form) const {
+  check(node_->op == Op::leaf, "variable: only a leaf can be frozen, this is the result of {}", name_of(node_->op));
+  node_->requires_grad = false;
+  node_->frozen = std::move(form);
+}
+const FrozenWeight* Variable::frozen() const { return node_->frozen.get(); }
 
 Variable record(Op op, Tensor value, std::span<const Variable> inputs, Backward backward) {
   Variable result(std::move(value));

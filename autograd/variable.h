@@ -66,6 +66,9 @@ class Variable {
   void clear_gradient() const;
   /// Replaces a leaf's value (same shape and dtype; an optimiser, a checkpoint).
   void set_value(Tensor value) const;
+  /// Makes a leaf a constant, with another form of its value for those that read it so (autograd::freeze_weight).
+  void freeze(std::shared_ptr<const struct FrozenWeight> form) const;
+  const FrozenWeight* frozen() const;
 
   const tensor::Shape& shape() const { return value().shape(); }
   int64_t size(int axis) const { return value().size(axis); }

@@ -8,7 +8,7 @@ namespace kernels {
 ///   index_i = argmin_j ‖x_i − e_j‖²,  distance_i = ‖x_i − e_index‖²
 /// Ties go to the smaller index. `distance` may be null. Fast by ‖e‖² − 2 x·e with one matrix product; codes whose
 /// difference is within the rounding error of that form are compared by Σ (x − e)² in f64. So the result is that of
-/// nearest_plain, bit for bit, with any number of threads and any BLAS.
+/// nearest_plain, bit for bit, with any number of threads.
 /// A row that has no finite distance to any code (a NaN in x, say) gets index −1 and distance NaN; a code with a NaN is
 /// never the nearest. scratch: nearest_scratch(n, k) numbers.
 template <class T>

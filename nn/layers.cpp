@@ -5,7 +5,7 @@
 namespace nn {
 
 void Linear::parameters(const std::string& name, Parameters& into) const {
-  into.push_back({join(name, "weight"), weight});
+  into.push_back({join(name, "weight"), weight, inputs});
   into.push_back({join(name, "bias"), bias});
 }
 

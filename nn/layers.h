@@ -3,13 +3,22 @@
 
 namespace nn {
 
-/// y = x Wᵀ + b.  weight [out, in], bias [out]
+/// y = f([x_1 … x_n] Wᵀ + b).  weight [out, in], bias [out]; each of the n inputs has in / n columns
 struct Linear {
-  Linear(int64_t out, int64_t in, Initializer& init)
-      : weight(init.xavier_uniform(out, in)), bias(init.constant({out}, 0)) {}
-  Variable operator()(const Variable& x) const { return autograd::linear(x, weight, bias); }
+  Linear(int64_t out, int64_t in, Initializer& init, int64_t inputs = 1)
+      : weight(init.xavier_uniform(out, in)),
+        bias(init.constant({out}, 0)),
+        inputs(inputs),
+        precision(init.precision()) {}
+  using Activation = std::optional<kernels::Activation>;
+  Variable operator()(const Variable& x, Activation f = {}) const { return (*this)(std::span(&x, 1), f); }
+  Variable operator()(std::span<const Variable> x, Activation f = {}) const {
+    return autograd::linear(x, weight, bias, {f, precision});
+  }
   void parameters(const std::string& name, Parameters& into) const;
   Variable weight, bias;
+  int64_t inputs;
+  Precision precision;
 };
 
 /// Layer normalisation, ε = 1e-5.  weight, bias [width]
@@ -31,7 +40,7 @@ struct Embedding {
 /// down(drop(relu(up(x)))).  up [inner, width], down [width, inner]
 struct FeedForward {
   FeedForward(int64_t width, int64_t inner, Initializer& init) : up(inner, width, init), down(width, inner, init) {}
-  Variable operator()(const Variable& x, Pass& pass) const { return down(pass.drop(autograd::relu(up(x)))); }
+  Variable operator()(const Variable& x, Pass& pass) const { return down(pass.drop(up(x, kernels::Activation::relu))); }
   void parameters(const std::string& name, Parameters& into) const;
   Linear up, down;
 };

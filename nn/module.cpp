@@ -54,4 +54,10 @@ std::map<std::string, Tensor> to_tensors(const Parameters& parameters) {
   return result;
 }
 
+void freeze(const Parameters& parameters, Precision precision) {
+  for (const Parameter& p : parameters) {
+    p.inputs > 0 ? autograd::freeze_weight(p.variable, p.inputs, precision) : p.variable.freeze(nullptr);
+  }
+}
+
 }  // namespace nn

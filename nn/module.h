@@ -9,6 +9,7 @@
 namespace nn {
 
 using autograd::Variable;
+using kernels::Precision;
 using tensor::DType;
 using tensor::Shape;
 using tensor::Tensor;
@@ -17,6 +18,7 @@ using tensor::Tensor;
 struct Parameter {
   std::string name;
   Variable variable;
+  int64_t inputs = 0;  ///< of a linear layer's weight: how many inputs stand side by side; else 0
 };
 using Parameters = std::vector<Parameter>;
 
@@ -37,17 +39,21 @@ std::string join(const std::string& name, std::string_view part);
 /// Makes parameters: draws from one generator in the order of construction.
 class Initializer {
  public:
-  explicit Initializer(uint64_t seed, DType type = DType::f32) : random_(seed, stream), type_(type) {}
+  explicit Initializer(uint64_t seed, DType type = DType::f32, Precision precision = Precision::full)
+      : random_(seed, stream), type_(type), precision_(precision) {}
   /// Draws nothing and leaves matrices at zero: for a module whose weights are loaded next.
   static Initializer blank(DType type = DType::f32);
   /// U(−a, a), a = √(6 / (in + out)) for [out, in] (Glorot and Bengio 2010, equation 16).
   Variable xavier_uniform(int64_t out, int64_t in);
   Variable constant(Shape shape, double value);
+  /// What linear layers round to while they train.
+  Precision precision() const { return precision_; }
 
  private:
   static constexpr uint64_t stream = 0x1417;
   tensor::Random random_;
   DType type_;
+  Precision precision_;
   bool blank_ = false;
 };
 
@@ -56,5 +62,7 @@ int64_t count(const Parameters& parameters);
 /// the tensor, when one is missing or of another shape, or when the file holds one that the module does not have.
 void load(const Parameters& parameters, const tensor::Safetensors& file);
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters);
+/// For inference: parameters become constants, and linear layers read their weights in a packed form of this precision.
+void freeze(const Parameters& parameters, Precision precision);
 
 }  // namespace nn

@@ -18,11 +18,12 @@ void as_usage(Call call) {
   }
 }
 
-void apply_command_line(const Flags& flags, ace::Settings& settings) {
+void apply_command_line(const Flags& flags, std::string_view stage, ace::Settings& settings) {
   if (flags.config) ace::load_settings(settings, *flags.config);
   as_usage([&] {
     for (const std::string& assignment : flags.assignments) ace::set(settings, assignment);
     if (flags.seed) ace::set(settings, fmt::format("seed={}", *flags.seed));
+    if (flags.precision) ace::set(settings, fmt::format("{}.precision={}", stage, *flags.precision));
     ace::check_settings(settings);
   });
 }
@@ -43,6 +44,9 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--device", flags.device, "cpu or cuda; default cpu")->type_name("DEVICE");
   app.add_option("--threads", flags.threads, "number of threads; default 0: all that may be used")->type_name("N");
   app.add_option("--seed", flags.seed, "short for --set seed=N")->type_name("N");
+  app.add_option("--precision", flags.precision,
+                 "short for --set rqvae.precision=, train.precision= or search.precision=, by the verb")
+      ->type_name("f32|bf16|int8");
   app.add_flag("--quiet", flags.quiet, "no progress");
 }
 
@@ -82,13 +86,13 @@ void apply_machine_flags(const Flags& flags) {
 ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_settings, const std::string& origin) {
   ace::Settings settings;
   ace::parse_settings(settings, corpus_settings, origin);
-  apply_command_line(flags, settings);
+  apply_command_line(flags, "rqvae", settings);
   return settings;
 }
 
-ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, bool may_train) {
+ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, std::string_view stage, bool may_train) {
   ace::Settings settings = run.settings;
-  apply_command_line(flags, settings);
+  apply_command_line(flags, stage, settings);
   for (const ace::Setting& setting : ace::settings_table()) {
     const bool fixed = setting.stage == "identify" || (setting.stage == "train" && !may_train);
     const std::string before = ace::value_text(run.settings, setting), now = ace::value_text(settings, setting);

@@ -20,6 +20,7 @@ struct Flags {
   std::string device = "cpu";
   int threads = 0;  ///< 0: all that the process may use
   std::optional<int64_t> seed;
+  std::optional<std::string> precision;
 };
 void add_flags(CLI::App& app, Flags& flags);
 /// Help text on the flags that every verb takes.
@@ -29,10 +30,10 @@ std::string settings_help(std::string_view stage);
 /// Refuses a device that this build lacks and sets the number of threads.
 void apply_machine_flags(const Flags& flags);
 
-/// Layers over the defaults: settings.toml of the corpus, --config, --set, --seed.
+/// Layers over the defaults: settings.toml of the corpus, --config, --set, --seed, and --precision for the RQ-VAE.
 ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_settings, const std::string& origin);
-/// Layers over the run's settings: --config, --set, --seed. Changing one that shaped what the run already holds is an
-/// error: those of identify always, those of train unless `may_train`.
-ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, bool may_train);
+/// Layers over the run's settings: --config, --set, --seed, and --precision for `stage`, train or search. Changing one
+/// that shaped what the run already holds is an error: those of identify always, those of train unless `may_train`.
+ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, std::string_view stage, bool may_train);
 
 }  // namespace tools

@@ -67,7 +67,7 @@ void print_measures(const nlohmann::json& report) {
 int evaluate(const Flags& flags, Options& options) {
   check_options(options);
   const ace::Run run = ace::Run::open(options.run);
-  const ace::Settings settings = settings_for_run(flags, run, false);
+  const ace::Settings settings = settings_for_run(flags, run, "search", false);
   catch_signals();
   const nlohmann::json report = ace::evaluate(run, settings, options, make_stopping_progress(flags.quiet));
   if (flags.json) {

@@ -42,7 +42,7 @@ class Answerer {
       : json_(flags.json),
         top_(options.top),
         run_(run),
-        settings_(settings_for_run(flags, run, false)),
+        settings_(settings_for_run(flags, run, "search", false)),
         beam_(options.beam.value_or(std::max(settings_.search.beam, options.top))),
         tokenizer_(ace::Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
         searcher_(run, settings_) {}

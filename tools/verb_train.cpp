@@ -18,7 +18,7 @@ struct Options : ace::TrainOptions {
 
 int train(const Flags& flags, const Options& options) {
   ace::Run run = ace::Run::open(options.run);
-  const ace::Settings settings = settings_for_run(flags, run, !options.resume);
+  const ace::Settings settings = settings_for_run(flags, run, "train", !options.resume);
   catch_signals();
   const nlohmann::json report = ace::train(run, settings, options, make_progress(flags.quiet));
   const int stopped = ace::stop_signal();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/autograd/table.h"
@@ -50,35 +51,67 @@ Cases matmul_cases() {
                      [ta = s.ta, tb = s.tb](Inputs x) { return matmul(x[0], x[1], ta, tb); },
                      [ta = s.ta, tb = s.tb](const std::vector<Array>& x) { return product(x[0], x[1], ta, tb); },
                      1e-6,
-                     s.a.elements() > 1000,
-                     false});
+                     s.a.elements() > 1000});
   }
   return cases;
 }
 
-Cases linear_cases() {
-  Cases cases;
-  for (const Shape& shape : {Shape{1, 1}, Shape{5, 7}, Shape{2, 3, 4}, Shape{17, 9}, Shape{131, 65}, Shape{6}}) {
-    for (const bool bias : {true, false}) {
-      const int64_t in = shape.back(), out = in == 65 ? 70 : in == 1 ? 1 : in == 4 ? 4 : 3;
-      std::vector<Array> inputs = {draw(shape, 1), draw(Shape{out, in}, 2)};
-      if (bias) inputs.push_back(draw(Shape{out}, 3));
-      cases.push_back({fmt::format("{} to {}{}", shape, out, bias ? " with bias" : ""), std::move(inputs),
-                       [](Inputs x) { return linear(x[0], x[1], x.size() > 2 ? x[2] : Variable()); },
-                       [](const std::vector<Array>& x) {
-                         Values y;
-                         for (int64_t r = 0; r < x[0].rows(); ++r) {
-                           for (int64_t o = 0; o < x[1].rows(); ++o) {
-                             double sum = x.size() > 2 ? x[2](o) : 0;
-                             for (int64_t i = 0; i < x[0].cols(); ++i) sum += x[0](r, i) * x[1](o, i);
-                             y.push_back(sum);
-                           }
-                         }
-                         return y;
-                       },
-                       1e-5,  // the bias's gradient sums over the rows
-                       shape.elements() > 1000, false});
+namespace {
+
+struct LinearCase {
+  Shape x;
+  int64_t out;
+  bool bias = true;
+  size_t inputs = 1;
+  std::optional<kernels::Activation> activation = {};
+};
+
+/// f(Σ_i x_i W_iᵀ + b): the inputs, then the weight, then the bias where there is one.
+Values affine(const std::vector<Array>& x, const LinearCase& c) {
+  const Array& weight = x[c.inputs];
+  const int64_t width = x[0].cols();
+  Values y;
+  for (int64_t r = 0; r < x[0].rows(); ++r) {
+    for (int64_t o = 0; o < c.out; ++o) {
+      double sum = c.bias ? x[c.inputs + 1](o) : 0;
+      for (int64_t i = 0; i < weight.cols(); ++i) sum += x[size_t(i / width)](r, i % width) * weight(o, i);
+      if (c.activation == kernels::Activation::relu) sum = std::max(sum, 0.0);
+      if (c.activation == kernels::Activation::elu) sum = sum > 0 ? sum : std::exp(sum) - 1;
+      if (c.activation == kernels::Activation::sigmoid) sum = 1 / (1 + std::exp(-sum));
+      if (c.activation == kernels::Activation::tanh) sum = std::tanh(sum);
+      y.push_back(sum);
     }
+  }
+  return y;
+}
+
+}  // namespace
+
+Cases linear_cases() {
+  using enum kernels::Activation;
+  Cases cases;
+  for (const LinearCase& c :
+       {LinearCase{Shape{1, 1}, 1}, LinearCase{Shape{1, 1}, 1, false}, LinearCase{Shape{5, 7}, 3},
+        LinearCase{Shape{5, 7}, 3, false}, LinearCase{Shape{2, 3, 4}, 4}, LinearCase{Shape{17, 9}, 3, false},
+        LinearCase{Shape{6}, 3}, LinearCase{Shape{131, 65}, 70}, LinearCase{Shape{131, 65}, 70, false},
+        LinearCase{Shape{4, 3}, 5, true, 2}, LinearCase{Shape{4, 3}, 5, false, 3},
+        LinearCase{Shape{3, 4}, 6, true, 1, elu}, LinearCase{Shape{3, 4}, 6, true, 1, sigmoid},
+        LinearCase{Shape{3, 4}, 6, false, 1, tanh}, LinearCase{Shape{3, 4}, 6, true, 2, sigmoid},
+        LinearCase{Shape{3, 4}, 6, true, 1, relu}, LinearCase{Shape{131, 65}, 70, true, 2, sigmoid}}) {
+    std::vector<Array> inputs;
+    for (size_t i = 0; i < c.inputs; ++i) inputs.push_back(draw(c.x, 1 + i));
+    inputs.push_back(draw(Shape{c.out, int64_t(c.inputs) * c.x.back()}, 12));
+    if (c.bias) inputs.push_back(draw(Shape{c.out}, 13));
+    cases.push_back({fmt::format("{} of {} to {}{}{}", c.inputs, c.x, c.out, c.bias ? " with bias" : "",
+                                 c.activation ? fmt::format(", activation {}", int(*c.activation)) : ""),
+                     std::move(inputs),
+                     [c](Inputs x) {
+                       return linear(x.first(c.inputs), x[c.inputs], c.bias ? x[c.inputs + 1] : Variable(),
+                                     {c.activation});
+                     },
+                     [c](const std::vector<Array>& x) { return affine(x, c); },
+                     1e-5,  // the bias's gradient sums over the rows
+                     c.x.elements() > 1000});
   }
   return cases;
 }
@@ -148,8 +181,7 @@ Cases attention_cases() {
                      [=](Inputs x) { return attention(x[0], x[1], x[2], q_offsets, k_offsets, s.heads, s.causal); },
                      [s](const std::vector<Array>& x) { return attend(x, s); },
                      1e-6,
-                     q_rows * d > 1000,
-                     false});
+                     q_rows * d > 1000});
   }
   return cases;
 }

@@ -212,25 +212,16 @@ TEST_P(EveryOp, GivesTheSameBitsTwice) {
   });
 }
 
-TEST_P(EveryOp, GivesTheSameForAnyNumberOfThreads) {
+TEST_P(EveryOp, GivesTheSameBitsForAnyNumberOfThreads) {
   for_cases([](const Case& c) {
     kernels::set_threads(1);
     const Result one = run(c, DType::f32);
     for (const int threads : {2, 3}) {
       kernels::set_threads(threads);
       const Result many = run(c, DType::f32);
-      if (c.same_bits_for_any_threads) {
-        EXPECT_TRUE(same_bits(one.y, many.y)) << threads << " threads";
-      } else {
-        EXPECT_LE(relative_error(numbers(many.y), numbers(one.y)), c.f32_limit) << threads << " threads";
-      }
+      EXPECT_TRUE(same_bits(one.y, many.y)) << threads << " threads";
       for (size_t k = 0; k < c.inputs.size(); ++k) {
-        if (c.same_bits_for_any_threads) {
-          EXPECT_TRUE(same_bits(one.dx[k], many.dx[k])) << "input " << k << ", " << threads << " threads";
-        } else {
-          EXPECT_LE(relative_error(numbers(many.dx[k]), numbers(one.dx[k])), c.f32_limit)
-              << "input " << k << ", " << threads << " threads";
-        }
+        EXPECT_TRUE(same_bits(one.dx[k], many.dx[k])) << "input " << k << ", " << threads << " threads";
       }
     }
     kernels::set_threads(0);

@@ -36,8 +36,6 @@ struct Case {
   double f32_limit = 1e-6;
   /// Too large for a full Jacobian; there so that several threads get work.
   bool large = false;
-  /// BLAS picks its kernel by size, and so by thread count: equal up to rounding then, not bit for bit.
-  bool same_bits_for_any_threads = true;
 };
 
 using Cases = std::vector<Case>;

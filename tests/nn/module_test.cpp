@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "nn/attention.h"
@@ -114,6 +115,75 @@ TEST(Load, NamesATensorThatTheModuleDoesNotHaveInOneLine) {
   file.tensors["gain\n"] = tensor::zeros(Shape{1}, DType::f32);
   EXPECT_EQ(message_of([&] { load(parameters(linear), file); }),
             "some.safetensors: tensor \"gain\\x0a\" has no place in this model of 2 tensors");
+}
+
+/// f([a b] Wᵀ + b) of two inputs, as values.
+std::vector<float> apply(const Linear& linear, const Variable& a, const Variable& b) {
+  const std::array inputs{a, b};
+  const auto y = linear(inputs, kernels::Activation::relu).value();
+  return {y.values<float>().begin(), y.values<float>().end()};
+}
+Variable drawn(Shape shape, uint64_t seed) {
+  return Variable(Initializer(seed).xavier_uniform(shape[0], shape[1]).value());
+}
+
+TEST(Freeze, ALinearLayerGivesTheSameBitsAndTakesNoGradient) {
+  Initializer init(1);
+  const Linear linear(37, 40, init, 2);
+  const Variable a = drawn(Shape{5, 20}, 2), b = drawn(Shape{5, 20}, 3);
+  const std::vector<float> before = apply(linear, a, b);
+  freeze(parameters(linear), Precision::full);
+  EXPECT_EQ(apply(linear, a, b), before);
+  EXPECT_FALSE(linear.weight.requires_grad());
+  EXPECT_FALSE(linear.bias.requires_grad());
+}
+
+TEST(Freeze, AReplacedWeightIsFrozenNoMore) {
+  Initializer init(1);
+  const Linear linear(3, 4, init, 2);
+  const Variable a = drawn(Shape{5, 2}, 2), b = drawn(Shape{5, 2}, 3);
+  freeze(parameters(linear), Precision::bf16);
+  linear.weight.set_value(tensor::zeros(Shape{3, 4}, DType::f32));
+  EXPECT_EQ(apply(linear, a, b), std::vector<float>(15, 0.0f));
+}
+
+TEST(Freeze, NarrowPrecisionsAreNearTheFullOne) {
+  for (const auto& [precision, limit] : {std::pair{Precision::bf16, 1e-2}, {Precision::int8, 2e-2}}) {
+    Initializer init(1);
+    const Linear linear(64, 256, init, 2);
+    const Variable a = drawn(Shape{9, 128}, 2), b = drawn(Shape{9, 128}, 3);
+    const std::vector<float> full = apply(linear, a, b);
+    freeze(parameters(linear), precision);
+    const std::vector<float> narrow = apply(linear, a, b);
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < full.size(); ++i) {
+      difference += std::pow(double(narrow[i]) - double(full[i]), 2), norm += std::pow(double(full[i]), 2);
+    }
+    EXPECT_GT(difference, 0);
+    EXPECT_LE(std::sqrt(difference / norm), limit);
+  }
+}
+
+TEST(Linear, TrainsInBf16WithGradientsNearThoseInF32) {
+  std::vector<std::vector<float>> gradients;
+  for (const Precision precision : {Precision::full, Precision::bf16}) {
+    Initializer init(1, DType::f32, precision);
+    const Linear linear(64, 128, init);
+    const Variable x(drawn(Shape{40, 128}, 2).value(), true);
+    autograd::mean(autograd::reshape(linear(x, kernels::Activation::sigmoid), {40 * 64})).backward();
+    std::vector<float>& all = gradients.emplace_back();
+    for (const Variable& v : {x, linear.weight, linear.bias}) {
+      const auto values = v.gradient().values<float>();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+  }
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < gradients[0].size(); ++i) {
+    difference += std::pow(double(gradients[1][i]) - double(gradients[0][i]), 2);
+    norm += std::pow(double(gradients[0][i]), 2);
+  }
+  EXPECT_GT(difference, 0);
+  EXPECT_LE(std::sqrt(difference / norm), 1e-2);
 }
 
 }  // namespace
