@@ -16,25 +16,7 @@ namespace {
 using tensor::DType;
 using tensor::Tensor;
 
-/// GFLOP/s of one n × n × n product.
-double gemm_gflops(int64_t n, const Tensor& a, const Tensor& b, const Tensor& c) {
-  const double seconds = seconds_of([&] {
-    kernels::gemm<float>(kernels::Cpu(), n, n, n, 1, {a.data<float>(), n}, {b.data<float>(), n}, 0, c.data<float>(), n);
-  });
-  return 2e-9 * double(n) * double(n) * double(n) / seconds;
-}
-
-/// The best of `calls` products after one that warms up.
-double best_gemm_gflops(int64_t n, int calls) {
-  const Tensor a = tensor::full({n, n}, DType::f32, 0.5), b = tensor::full({n, n}, DType::f32, 0.25),
-               c = tensor::zeros({n, n}, DType::f32);
-  double best = 0;
-  for (int i = 0; i <= calls; ++i) {
-    const double gflops = gemm_gflops(n, a, b, c);
-    if (i > 0) best = std::max(best, gflops);
-  }
-  return best;
-}
+constexpr int64_t largest = 2048;
 
 double copy_gbps() {
   constexpr int64_t bytes = int64_t(1) << 28;
@@ -49,16 +31,6 @@ double copy_gbps() {
     best = std::max(best, 2e-9 * double(bytes) / seconds);
   }
   return best;
-}
-
-Peaks measure_peaks() {
-  Peaks peaks;
-  for (const int64_t n : {1024, 1536, 2048}) {
-    const double gflops = best_gemm_gflops(n, 2);
-    if (gflops > peaks.gflops) peaks.gflops = gflops, peaks.n = n;
-  }
-  peaks.gbps = copy_gbps();
-  return peaks;
 }
 
 std::string duration(double seconds) {
@@ -90,13 +62,31 @@ double seconds_of(const std::function<void()>& work) {
 }
 
 Report::Report(const Flags& flags, const char* scenario, std::vector<Column> columns)
-    : flags_(flags), scenario_(scenario), columns_(std::move(columns)), peaks_(measure_peaks()) {}
+    : flags_(flags),
+      scenario_(scenario),
+      columns_(std::move(columns)),
+      factor_(tensor::full({largest, largest}, DType::f32, 0.5)),
+      product_(tensor::zeros({largest, largest}, DType::f32)) {
+  for (const int64_t n : {int64_t(1024), int64_t(1536), largest}) {
+    for (int call = 0; call < 2; ++call) {
+      if (const double gflops = sgemm_gflops(n); gflops > peaks_.gflops) peaks_.gflops = gflops, peaks_.n = n;
+    }
+  }
+  peaks_.gbps = copy_gbps();
+}
+
+double Report::sgemm_gflops(int64_t n) const {
+  const kernels::Matrix<float> factor{factor_.data<float>(), n};
+  const double seconds = seconds_of(
+      [&] { kernels::gemm<float>(kernels::Cpu(), n, n, n, 1, factor, factor, 0, product_.data<float>(), n); });
+  return 2e-9 * double(n) * double(n) * double(n) / seconds;
+}
 
 Timing Report::time(const std::function<void()>& work) const {
   std::vector<double> seconds, gflops;
   work();
   for (int64_t i = 0; i < flags_.repetitions; ++i) {
-    gflops.push_back(best_gemm_gflops(peaks_.n, 1));
+    gflops.push_back(sgemm_gflops(peaks_.n));
     seconds.push_back(seconds_of(work));
   }
   const auto [fastest, slowest] = std::minmax_element(seconds.begin(), seconds.end());

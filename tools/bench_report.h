@@ -2,6 +2,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "tensor/tensor.h"
 #include "tools/bench.h"
 
 namespace tools::bench {
@@ -37,7 +38,7 @@ class Report {
   Report(const Flags& flags, const char* scenario, std::vector<Column> columns);
   const Peaks& peaks() const { return peaks_; }
 
-  /// One warm-up, then the repetitions, each after a measure of the sgemm peak: the machine may not be ours alone.
+  /// One warm-up, then the repetitions, each beside a measure of the sgemm peak: the machine may not be ours alone.
   Timing time(const std::function<void()>& work) const;
   void add(nlohmann::json row);
   /// A row of what took `seconds`, with `gflop`, `gflops` and `share_sgemm` for `flops` operations.
@@ -49,9 +50,13 @@ class Report {
   const nlohmann::json& rows() const { return rows_; }
 
  private:
+  /// GFLOP/s of one n × n × n product.
+  double sgemm_gflops(int64_t n) const;
+
   const Flags& flags_;
   std::string scenario_;
   std::vector<Column> columns_;
+  tensor::Tensor factor_, product_;  ///< of the products that measure the peak
   Peaks peaks_;
   nlohmann::json rows_ = nlohmann::json::array(), notes_ = nlohmann::json::array();
 };

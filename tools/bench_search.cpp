@@ -178,6 +178,7 @@ int search(const Flags& flags, const Options& options) {
   check_range("--tokens", {options.tokens}, 1, 4096);
   check_range("--item-width", {options.item_width}, 1, 65536);
   check_range("--hnsw-items", {options.hnsw_items}, 0, 100000000);
+  const std::vector<Queries> inputs = draw_queries(flags, options);
   Report report(flags, "search",
                 {{"method", "method"},
                  {"input", "queries"},
@@ -189,7 +190,6 @@ int search(const Flags& flags, const Options& options) {
                  {"share_sgemm", "of sgemm"},
                  {"recall_10", "recall@10"},
                  {"seconds_build", "built in"}});
-  const std::vector<Queries> inputs = draw_queries(flags, options);
   for (const Queries& queries : inputs) {
     report.note(fmt::format("{}: {} queries, {}", queries.input, options.queries, queries.text));
   }

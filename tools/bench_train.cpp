@@ -59,10 +59,9 @@ void add_row(Report& report, const char* work, int64_t batch, const std::string&
   report.add(std::move(row), timing, flops);
 }
 
-void measure_retriever(Report& report, const Flags& flags, const Options& options) {
+void measure_retriever(Report& report, const Flags& flags, const Options& options, const Captions& captions) {
   const std::vector<int64_t> vocabulary = {128, 128, 128, 4};
   const ace::RetrieverOptions sizes = retriever_options(options.model, vocabulary);
-  const Captions captions(options.captions, options.model.vocabulary, flags.seed());
   Training training(sizes, flags.seed());
   for (const int64_t batch : options.batch) {
     const Tensor identifiers = draw_tokens(batch, vocabulary, flags.seed());
@@ -102,6 +101,7 @@ int train(const Flags& flags, const Options& options) {
   check_range("--parts", {options.parts}, 1, 65536);
   check_range("--item-width", {options.item_width}, 1, 65536);
   check_range("--rqvae-batch", {options.rqvae_batch}, 1, 1000000);
+  const Captions captions(options.captions, options.model.vocabulary, flags.seed());
   Report report(flags, "train",
                 {{"work", "step"},
                  {"batch", "batch"},
@@ -111,7 +111,7 @@ int train(const Flags& flags, const Options& options) {
                  {"gflop", "GFLOP"},
                  {"gflops", "GFLOP/s"},
                  {"share_sgemm", "of sgemm"}});
-  measure_retriever(report, flags, options);
+  measure_retriever(report, flags, options, captions);
   measure_rqvae(report, flags, options);
   return report.print();
 }
