@@ -42,14 +42,9 @@ Hnsw::~Hnsw() = default;
 int64_t Hnsw::size() const { return index_->size; }
 
 void Hnsw::add_until(const tensor::Tensor& items, int64_t end) {
-  const auto add = [&](int64_t row) { index_->graph.addPoint(items.data<float>() + row * items.cols(), size_t(row)); };
-  int64_t& size = index_->size;
-  if (size == 0 && end > 0) add(size++);  // the entry point, which the others look for
-  const int64_t first = size;
-  kernels::Cpu().parallel(end - first, 1000 * items.cols(), [&](int64_t begin, int64_t last) {
-    for (int64_t row = begin; row < last; ++row) add(first + row);
-  });
-  size = std::max(size, end);
+  for (int64_t& row = index_->size; row < end; ++row) {
+    index_->graph.addPoint(items.data<float>() + row * items.cols(), size_t(row));
+  }
 }
 
 std::vector<std::vector<ace::Match>> Hnsw::best_items(const tensor::Tensor& queries, int64_t top) const {

@@ -12,7 +12,7 @@ class Hnsw {
   Hnsw(int64_t width, int64_t capacity);
   ~Hnsw();
   int64_t size() const;
-  /// Adds rows size() … end − 1 of items f32 [N, width]; all threads share the work.
+  /// Adds rows size() … end − 1 of items f32 [N, width]; on one thread, because the graph depends on their order.
   void add_until(const tensor::Tensor& items, int64_t end);
   /// As ace::best_items, for rows of length 1; some of what it should find may be missing.
   std::vector<std::vector<ace::Match>> best_items(const tensor::Tensor& queries, int64_t top) const;
