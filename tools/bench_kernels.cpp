@@ -61,12 +61,14 @@ int kernels(const Flags& flags, const Options& options) {
                  {"share_copy", "of copying"}});
   for (const KernelCase& kernel : cases) {
     const double seconds = seconds_of_call(kernel, flags, options);
-    const double gflops = 1e-9 * kernel.flops / seconds, gbps = 1e-9 * kernel.bytes / seconds;
-    nlohmann::json row = {{"kernel", kernel.kernel}, {"size", kernel.size},
-                          {"seconds", seconds},      {"bytes", kernel.bytes},
-                          {"flops", kernel.flops},   {"gb_per_s", gbps},
-                          {"gflops", gflops},        {"share_copy", gbps / report.peaks().gbps}};
-    row["share_sgemm"] = gflops / report.peaks().gflops;
+    const double gbps = 1e-9 * kernel.bytes / seconds;
+    nlohmann::json row = {{"kernel", kernel.kernel}, {"size", kernel.size},   {"seconds", seconds},
+                          {"bytes", kernel.bytes},   {"flops", kernel.flops}, {"gb_per_s", gbps}};
+    row["share_copy"] = gbps / report.peaks().gbps;
+    if (kernel.flops > 0) {
+      row["gflops"] = 1e-9 * kernel.flops / seconds;
+      row["share_sgemm"] = 1e-9 * kernel.flops / seconds / report.peaks().gflops;
+    }
     report.add(std::move(row));
   }
   report.note("bytes and operations are those of the formulas; what stays in the caches can be faster than copying");

@@ -41,11 +41,11 @@ Tensor numbers(int64_t rows, int64_t cols = 1) {
 }
 float* at(const Tensor& x) { return x.data<float>(); }
 
-/// A kernel over `n` elements that reads `reads` and writes one number for each.
+/// A kernel over rows × cols elements that reads and writes `operands` numbers for each.
 template <class Call>
-void add_elements(Cases& cases, const char* kernel, int64_t rows, int64_t cols, int reads, double flops, Call call) {
+void add_elements(Cases& cases, const char* kernel, int64_t rows, int64_t cols, int operands, double flops, Call call) {
   const int64_t n = rows * cols;
-  cases.push_back({kernel, fmt::format("{} x {}", rows, cols), flops * double(n), 4.0 * double(n) * (reads + 1), [=] {
+  cases.push_back({kernel, fmt::format("{} x {}", rows, cols), flops * double(n), 4.0 * double(n) * operands, [=] {
                      const Tensor a = numbers(rows, cols), b = numbers(rows, cols), y = numbers(rows, cols);
                      return [=] { call(at(a), at(b), at(y), rows, cols); };
                    }});
@@ -148,12 +148,12 @@ void add_rows(Cases& cases) {
                                                              {at(dw)}, {at(db)}, rows, d);
                        };
                      }});
-    add_elements(cases, "sum of rows", rows, d, 0, 1, [](float* a, float*, float* y, int64_t r, int64_t c) {
+    add_elements(cases, "sum of rows", rows, d, 1, 1, [](float* a, float*, float* y, int64_t r, int64_t c) {
       kernels::sum_rows<float>(Cpu(), a, c, {y}, r, c);
     });
   }
   for (const int64_t rows : {512, 2500, 65536}) {
-    add_elements(cases, "log-softmax", rows, 128, 1, 5,
+    add_elements(cases, "log-softmax", rows, 128, 2, 5,
                  [](float* a, float*, float* y, int64_t r, int64_t c) { kernels::log_softmax(Cpu(), a, y, r, c); });
   }
 }
@@ -166,22 +166,22 @@ void add_elementwise(Cases& cases) {
                                      {"sigmoid", Activation::sigmoid},
                                      {"elu", Activation::elu}}) {
       const int64_t cols = kind == Activation::relu ? inner : d;
-      add_elements(cases, name, rows, cols, 1, 1, [kind = kind](float* a, float*, float* y, int64_t r, int64_t c) {
+      add_elements(cases, name, rows, cols, 2, 1, [kind = kind](float* a, float*, float* y, int64_t r, int64_t c) {
         kernels::activation(Cpu(), kind, a, y, r * c);
       });
     }
-    add_elements(cases, "dropout", rows, d, 1, 1, [](float* a, float*, float* y, int64_t r, int64_t c) {
+    add_elements(cases, "dropout", rows, d, 2, 1, [](float* a, float*, float* y, int64_t r, int64_t c) {
       static const kernels::DropoutKey key{1, 2};
       kernels::dropout<float>(Cpu(), a, {y}, r * c, 0.1, &key, 3);
     });
-    add_elements(cases, "add", rows, d, 2, 1, [](float* a, float* b, float* y, int64_t r, int64_t c) {
+    add_elements(cases, "add", rows, d, 3, 1, [](float* a, float* b, float* y, int64_t r, int64_t c) {
       const kernels::Broadcast shape{1, {r * c}, {1}, {1}};
       kernels::arithmetic(Cpu(), kernels::Arithmetic::add, shape, a, b, y);
     });
-    add_elements(cases, "copy", rows, d, 1, 0,
+    add_elements(cases, "copy", rows, d, 2, 0,
                  [](float* a, float*, float* y, int64_t r, int64_t c) { kernels::copy<float>(Cpu(), a, {y}, r * c); });
   }
-  add_elements(cases, "copy", 65536, 1024, 1, 0,
+  add_elements(cases, "copy", 65536, 1024, 2, 0,
                [](float* a, float*, float* y, int64_t r, int64_t c) { kernels::copy<float>(Cpu(), a, {y}, r * c); });
 }
 
