@@ -1,19 +1,10 @@
 /// The program `ace`: parses, calls a stage of ace/, prints. Exit codes: 0; 1 with one line on standard error; 2 for
 /// wrong usage; 130 or 143 when a signal stopped it after its checkpoint.
-#include <cstdio>
-#include <new>
-
-#include "ace/text.h"
-#include "tools/signals.h"
+#include "tools/exit.h"
 #include "tools/usage.h"
 #include "tools/verbs.h"
 
 namespace {
-
-int fail_with(int code, const char* message) {
-  fmt::print(stderr, "ace: error: {}\n", message);
-  return code;
-}
 
 int run(int count, char** words) {
   CLI::App app("Generative cross-modal retrieval: items become short identifiers, queries are decoded into them.",
@@ -43,17 +34,5 @@ int run(int count, char** words) {
 }  // namespace
 
 int main(int count, char** words) {
-  try {
-    const int code = run(count, words);
-    if (std::fflush(stdout) != 0) return fail_with(1, "standard output: cannot be written");
-    return code;
-  } catch (const tools::UsageError& error) {
-    return fail_with(2, error.what());
-  } catch (const tools::Stopped& stopped) {
-    return 128 + stopped.signal;
-  } catch (const std::bad_alloc&) {
-    return fail_with(1, "out of memory");
-  } catch (const std::exception& error) {
-    return fail_with(1, ace::escape(error.what()).c_str());
-  }
+  return tools::exit_code("ace", [=] { return run(count, words); });
 }

@@ -45,8 +45,8 @@ std::string unexpected(const CLI::App& app, const std::string& word) {
     return fmt::format("unknown option {}; did you mean \"{}\"?", ace::quote(name), nearest_of(name, options));
   }
   if (verb)
-    return fmt::format("{}: one word too many: {}; see ace {} --help", verb->get_name(), ace::quote(word),
-                       verb->get_name());
+    return fmt::format("{}: one word too many: {}; see {} {} --help", verb->get_name(), ace::quote(word),
+                       app.get_name(), verb->get_name());
   return fmt::format("unknown verb {}; did you mean \"{}\"?", ace::quote(word), nearest_of(word, verbs_of(app)));
 }
 

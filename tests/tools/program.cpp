@@ -32,8 +32,8 @@ std::string read(const std::string& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-Program::Program(const std::vector<std::string>& words, const std::string& input) {
-  std::vector<std::string> all = {ACE_PROGRAM};
+Program::Program(const std::vector<std::string>& words, const std::string& input, const char* program) {
+  std::vector<std::string> all = {program};
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> arguments;
   for (std::string& word : all) arguments.push_back(word.data());
@@ -45,9 +45,9 @@ Program::Program(const std::vector<std::string>& words, const std::string& input
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, folder_.file("in", input).c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(), fresh, 0600);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(), fresh, 0600);
-  const int error = posix_spawn(&process_, ACE_PROGRAM, &actions, nullptr, arguments.data(), environ);
+  const int error = posix_spawn(&process_, program, &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error) throw std::runtime_error("cannot start " ACE_PROGRAM);
+  if (error) throw std::runtime_error("cannot start " + all[0]);
 }
 
 void Program::send(int signal) const { kill(process_, signal); }
@@ -65,5 +65,7 @@ Outcome Program::wait() {
 }
 
 Outcome run(const std::vector<std::string>& words, const std::string& input) { return Program(words, input).wait(); }
+
+Outcome run_bench(const std::vector<std::string>& words) { return Program(words, "", BENCH_PROGRAM).wait(); }
 
 }  // namespace tools_test

@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-/// The program `ace` as others meet it: started with words, judged by exit code, standard output and standard error.
+/// The programs `ace` and `bench` as others meet them: started with words, judged by exit code, standard output and
+/// standard error.
 namespace tools_test {
 
 struct Outcome {
@@ -29,7 +30,8 @@ class Folder {
 /// A started program; its standard output and error go to files.
 class Program {
  public:
-  explicit Program(const std::vector<std::string>& words, const std::string& input = "");
+  explicit Program(const std::vector<std::string>& words, const std::string& input = "",
+                   const char* program = ACE_PROGRAM);
   void send(int signal) const;
   bool running();
   Outcome wait();
@@ -43,6 +45,8 @@ class Program {
 
 /// Runs `ace` with these words to its end.
 Outcome run(const std::vector<std::string>& words, const std::string& input = "");
+/// Runs `bench` with these words to its end.
+Outcome run_bench(const std::vector<std::string>& words);
 std::string read(const std::string& file);
 
 }  // namespace tools_test

@@ -1,0 +1,75 @@
+#include "ace/kmeans.h"
+#include "tensor/npy.h"
+#include "tools/bench_inputs.h"
+#include "tools/bench_report.h"
+
+namespace tools::bench {
+namespace {
+
+using tensor::Tensor;
+
+struct Options {
+  int64_t items = 100000, width = 1024, clusters = 128;
+  std::optional<std::filesystem::path> embeddings;
+};
+
+int kmeans(const Flags& flags, const Options& options) {
+  check_range("--clusters", {options.clusters}, 1, 65536);
+  check_range("--items", {options.items}, options.clusters, 100000000);
+  check_range("--width", {options.width}, 1, 65536);
+  const Tensor x = options.embeddings ? ace::l2_normalize(tensor::read_npy(*options.embeddings))
+                                      : clustered_vectors(options.items, options.width, flags.seed());
+  Report report(flags, "kmeans",
+                {{"work", "work"},
+                 {"items", "items"},
+                 {"width", "width"},
+                 {"clusters", "clusters"},
+                 {"seconds", "time"},
+                 {"inertia", "inertia"},
+                 {"gflops", "GFLOP/s"},
+                 {"share_sgemm", "of sgemm"},
+                 {"gb_per_s", "GB/s"},
+                 {"share_copy", "of copying"}});
+  ace::Settings::KMeans settings;
+  settings.clusters = options.clusters;
+  const nlohmann::json sizes = {{"items", x.rows()}, {"width", x.cols()}, {"clusters", options.clusters}};
+  const auto row = [&](const char* work, double inertia) {
+    nlohmann::json result = sizes;
+    result.update({{"work", work}, {"inertia", inertia}});
+    return result;
+  };
+
+  ace::KMeans fit;
+  std::vector<double> inertias;
+  uint64_t seed = flags.seed();
+  const Timing fitting = report.time([&] {
+    fit = ace::fit_kmeans(x, settings, seed++);
+    inertias.push_back(fit.inertia);
+  });
+  nlohmann::json fitted = row("fit", median(inertias));
+  fitted["seconds"] = fitting.seconds, fitted["inertias"] = inertias;
+  report.add(std::move(fitted));
+
+  const Timing assigning = report.time([&] { fit = ace::assign_kmeans(x, fit.centroids); });
+  nlohmann::json assigned = row("assign", fit.inertia);
+  assigned["gb_per_s"] = 1e-9 * double(x.bytes()) / assigning.seconds;
+  assigned["share_copy"] = 1e-9 * double(x.bytes()) / assigning.seconds / report.peaks().gbps;
+  report.add(std::move(assigned), assigning, 2 * double(x.rows()) * double(options.clusters) * double(x.cols()));
+  return report.print();
+}
+
+}  // namespace
+
+void add_kmeans(CLI::App& app, const Flags& flags, Action& action) {
+  const auto define = [](CLI::App& scenario, Options& options) {
+    scenario.add_option("--items", options.items, "items, drawn around 256 directions; default 100000")->type_name("N");
+    scenario.add_option("--width", options.width, "their width; default 1024")->type_name("N");
+    scenario.add_option("--clusters", options.clusters, "clusters; default 128")->type_name("N");
+    scenario.add_option("--embeddings", options.embeddings, "the rows of a file instead, scaled to length 1")
+        ->type_name("FILE.npy");
+  };
+  add_scenario<Options>(app, flags, action, "kmeans",
+                        "K-Means: a fit, each with another seed, and the assignment of all items", define, kmeans);
+}
+
+}  // namespace tools::bench

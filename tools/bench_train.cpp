@@ -1,0 +1,145 @@
+#include "ace/objective.h"
+#include "ace/rqvae.h"
+#include "nn/optimizer.h"
+#include "tools/bench_counts.h"
+#include "tools/bench_inputs.h"
+#include "tools/bench_report.h"
+#include "tools/usage.h"
+
+namespace tools::bench {
+namespace {
+
+using tensor::Tensor;
+
+struct Options {
+  ModelOptions model;
+  std::vector<int64_t> batch = {64, 256};
+  int64_t tokens = 24, parts = 1;
+  std::optional<std::filesystem::path> captions;
+  int64_t item_width = 1024, rqvae_batch = 2048;
+};
+
+constexpr double rate = 1e-4;
+
+/// Training as ace/train.cpp does it, without corpus, log and checkpoint.
+class Training {
+ public:
+  Training(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision)
+      : seed_(seed),
+        init_(seed, tensor::DType::f32, precision),
+        model_(options, init_),
+        parameters_(nn::parameters(model_)),
+        adam_(parameters_) {}
+
+  /// Two dropout passes, loss, backward, clip, Adam; the batch in `parts` whose gradients add up.
+  void step(const Texts& texts, const Tensor& identifiers, int64_t parts) {
+    const ace::Settings defaults;
+    const int64_t batch = identifiers.size(0);
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
+      nn::Pass pass(defaults.model.dropout, seed_, ++passes_);
+      const auto some = std::span(texts).subspan(size_t(first), size_t(last - first));
+      const ace::Objective result =
+          ace::objective(model_, some, identifiers.range(first, last), defaults.train.omega, pass);
+      autograd::scale(result.loss, double(last - first) / double(batch)).backward();
+    }
+    adam_.step(rate, nn::clip_factor(nn::gradient_norm(parameters_), defaults.train.clip));
+  }
+
+ private:
+  uint64_t seed_, passes_ = 0;
+  nn::Initializer init_;
+  ace::Retriever model_;
+  nn::Parameters parameters_;
+  nn::Adam adam_;
+};
+
+void add_row(Report& report, const char* work, int64_t batch, const std::string& input, const Timing& timing,
+             double flops) {
+  nlohmann::json row = {{"work", work},
+                        {"batch", batch},
+                        {"input", input},
+                        {"samples_per_second", double(batch) / timing.seconds},
+                        {"gflop_per_sample", 1e-9 * flops / double(batch)}};
+  report.add(std::move(row), timing, flops);
+}
+
+void measure_retriever(Report& report, const Flags& flags, const Options& options, const Captions& captions) {
+  const std::vector<int64_t> vocabulary = {128, 128, 128, 4};
+  const ace::RetrieverOptions sizes = retriever_options(options.model, vocabulary);
+  Training training(sizes, flags.seed(), flags.precision());
+  for (const int64_t batch : options.batch) {
+    const Tensor identifiers = draw_tokens(batch, vocabulary, flags.seed());
+    const int64_t parts = std::min(options.parts, batch);
+    const auto measure = [&](const Texts& texts, const std::string& input) {
+      const Timing timing = report.time([&] { training.step(texts, identifiers, parts); });
+      add_row(report, "retriever", batch, input, timing, training_flops(sizes, texts));
+    };
+    measure(equal_texts(batch, options.tokens, options.model.vocabulary, flags.seed()),
+            fmt::format("{} pieces", options.tokens));
+    const Texts drawn = captions.draw(batch, flags.seed());
+    measure(drawn, fmt::format("captions, {:.1f} on average", mean_length(drawn)));
+  }
+}
+
+void measure_rqvae(Report& report, const Flags& flags, const Options& options) {
+  const ace::Settings::RqVae settings;
+  std::vector<int64_t> widths = {options.item_width};
+  widths.insert(widths.end(), settings.hidden.begin(), settings.hidden.end());
+  widths.push_back(settings.latent);
+  nn::Initializer init(flags.seed(), tensor::DType::f32, flags.precision());
+  const ace::RqVae model(widths, settings.codebooks, settings.entries, init);
+  nn::Adam adam(nn::parameters(model));
+  const nn::Variable x(clustered_vectors(options.rqvae_batch, options.item_width, flags.seed()));
+  const Timing timing = report.time([&] {
+    model.forward(x, settings.alpha, settings.beta).loss.backward();
+    adam.step(rate);
+  });
+  add_row(report, "rq-vae", options.rqvae_batch, fmt::format("vectors of {}", options.item_width), timing,
+          rqvae_flops(widths, settings.codebooks, settings.entries, options.rqvae_batch));
+}
+
+int train(const Flags& flags, const Options& options) {
+  if (flags.precision() == kernels::Precision::int8) fail_usage("--precision: int8 is for search alone");
+  check_model_options(options.model);
+  check_range("--batch", options.batch, 1, 65536);
+  check_range("--tokens", {options.tokens}, 1, 4096);
+  check_range("--parts", {options.parts}, 1, 65536);
+  check_range("--item-width", {options.item_width}, 1, 65536);
+  check_range("--rqvae-batch", {options.rqvae_batch}, 1, 1000000);
+  const Captions captions(options.captions, options.model.vocabulary, flags.seed());
+  Report report(flags, "train",
+                {{"work", "step"},
+                 {"batch", "batch"},
+                 {"input", "input"},
+                 {"seconds", "time"},
+                 {"samples_per_second", "samples/s"},
+                 {"gflop", "GFLOP"},
+                 {"gflops", "GFLOP/s"},
+                 {"share_sgemm", "of sgemm"}});
+  measure_retriever(report, flags, options, captions);
+  measure_rqvae(report, flags, options);
+  return report.print();
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Flags& flags, Action& action) {
+  const auto define = [](CLI::App& scenario, Options& options) {
+    scenario.add_option("--batch", options.batch, "pairs a step; default 64,256")->delimiter(',')->type_name("N");
+    scenario.add_option("--parts", options.parts, "parts that a batch is computed in; default 1")->type_name("N");
+    scenario.add_option("--tokens", options.tokens, "pieces of each text of equal length; default 24")->type_name("N");
+    scenario
+        .add_option("--captions", options.captions,
+                    "lengths of the others: of the lines of a file, or \"text\" in "
+                    "FILE.jsonl; default: drawn, 12 on average")
+        ->type_name("FILE");
+    add_model_options(scenario, options.model);
+    scenario.add_option("--item-width", options.item_width, "RQ-VAE: width of its input; default 1024")->type_name("N");
+    scenario.add_option("--rqvae-batch", options.rqvae_batch, "RQ-VAE: items a step; default 2048")->type_name("N");
+  };
+  add_scenario<Options>(app, flags, action, "train", "training steps of the retriever and of the RQ-VAE", define,
+                        train);
+}
+
+}  // namespace tools::bench
