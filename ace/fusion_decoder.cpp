@@ -38,7 +38,7 @@ Variable FusionDecoderLayer::forward(const Variable& y, const nn::Sequences& ide
                                      nn::Pass& pass, const std::string& name) const {
   const auto& offsets = identifiers.offsets;
   const Variable attended = self_attention_.forward(y, offsets, self_attention_.memory(y, offsets), true);
-  const Variable own = self_attention_norm_(add(y, pass.drop(attended)));
+  const Variable own = self_attention_norm_(y, attended, pass);
   pass.show(join(name, "y_self"), own);
   const Variable out = finish(own, offsets, memory, pass, name);
   pass.show(join(name, "y_out"), out);
@@ -68,32 +68,45 @@ Variable FusionDecoderLayer::step(const Variable& y, const Tensor& beams, const 
   const Tensor seen = nn::Sequences::uniform(rows, cache.positions).offsets;
   const Variable attended = self_attention_.forward(y, one_each, {cache.keys, cache.values, seen});
   nn::Pass inference;
-  return finish(self_attention_norm_(add(y, attended)), beams, memory, inference, "");
+  return finish(self_attention_norm_(y, attended, inference), beams, memory, inference, "");
 }
 
 Variable FusionDecoderLayer::finish(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
                                     const std::string& name) const {
   const Variable coarse = attentions_.front().forward(y, offsets, memory.coarse);
-  Variable fused = coarse;
-  if (options_.fusion) {
-    const double share = 1.0 / double(options_.encoder_layers);
-    const Variable g = scale(options_.sigmoid_gate ? sigmoid(coarse) : silu(coarse), share);
-    Variable l;
-    for (size_t i = 0; i < memory.fine.size(); ++i) {
-      const Variable c = fine_attention().forward(y, offsets, memory.fine[i]);
-      const Variable alpha = gates_[i](std::array{y, c}, kernels::Activation::sigmoid);
-      const Variable term = mul(alpha, c);
-      l = i == 0 ? term : add(l, term);
-      pass.show(join(name, fmt::format("alpha.{}", i)), alpha);
-      pass.show(join(name, fmt::format("Ci.{}", i)), c);
-    }
-    pass.show(join(name, "Cc"), coarse);
-    pass.show(join(name, "G"), g);
-    pass.show(join(name, "L"), l);
-    fused = add(g, l);
+  const Variable fused = options_.fusion ? fuse(y, coarse, offsets, memory, pass, name) : coarse;
+  const Variable x = fusion_norm_(y, fused, pass);
+  return feed_forward_norm_(x, feed_forward_(x, pass), pass);
+}
+
+Variable FusionDecoderLayer::fuse(const Variable& y, const Variable& coarse, const Tensor& offsets,
+                                  const Memory& memory, nn::Pass& pass, const std::string& name) const {
+  std::vector<Variable> c, a;
+  for (size_t i = 0; i < memory.fine.size(); ++i) {
+    c.push_back(fine_attention().forward(y, offsets, memory.fine[i]));
+    a.push_back(gates_[i](std::array{y, c.back()}));
   }
-  const Variable x = fusion_norm_(add(y, pass.drop(fused)));
-  return feed_forward_norm_(add(x, pass.drop(feed_forward_(x, pass))));
+  const auto gate = options_.sigmoid_gate ? kernels::Activation::sigmoid : kernels::Activation::silu;
+  const double share = 1.0 / double(options_.encoder_layers);
+  const Variable fused = autograd::gated_sum(gate, share, coarse, a, c);
+  if (pass.tap) show(coarse, a, c, pass, name);
+  return fused;
+}
+
+void FusionDecoderLayer::show(const Variable& coarse, std::span<const Variable> a, std::span<const Variable> c,
+                              const nn::Pass& pass, const std::string& name) const {
+  const autograd::NoGrad none;
+  Variable l;
+  for (size_t i = 0; i < c.size(); ++i) {
+    const Variable alpha = sigmoid(a[i]), term = mul(alpha, c[i]);
+    l = i == 0 ? term : add(l, term);
+    pass.show(join(name, fmt::format("alpha.{}", i)), alpha);
+    pass.show(join(name, fmt::format("Ci.{}", i)), c[i]);
+  }
+  const Variable gated = options_.sigmoid_gate ? sigmoid(coarse) : silu(coarse);
+  pass.show(join(name, "Cc"), coarse);
+  pass.show(join(name, "G"), scale(gated, 1.0 / double(options_.encoder_layers)));
+  pass.show(join(name, "L"), l);
 }
 
 void FusionDecoderLayer::parameters(const std::string& name, nn::Parameters& into) const {

@@ -51,6 +51,12 @@ class FusionDecoderLayer {
   /// Steps 2 to 4 for queries y whose rows belong to encoder sequences as `offsets` says.
   Variable finish(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
                   const std::string& name) const;
+  /// G + L of steps 2 and 3.
+  Variable fuse(const Variable& y, const Variable& coarse, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
+                const std::string& name) const;
+  /// G, L and what they are made of, for who listens: computed in plain steps, apart from what the pass goes on with.
+  void show(const Variable& coarse, std::span<const Variable> a, std::span<const Variable> c, const nn::Pass& pass,
+            const std::string& name) const;
   const nn::MultiHeadAttention& fine_attention() const { return attentions_.back(); }
 
   FusionOptions options_;

@@ -5,21 +5,22 @@ namespace ace {
 using autograd::add;
 using autograd::mean;
 using autograd::scale;
-using autograd::slice;
 using tensor::DType;
 using tensor::Shape;
 
 namespace {
 
-/// Column p of identifiers, for one copy of the batch or two: i32 [B] or [2B].
-Tensor targets(const Tensor& identifiers, int64_t p, bool two) {
-  const int64_t batch = identifiers.size(0), j = identifiers.size(1);
-  Tensor result(Shape{two ? 2 * batch : batch}, DType::i32);
+/// Column p of identifiers: i32 [B].
+Tensor targets(const Tensor& identifiers, int64_t p) {
+  const int64_t j = identifiers.size(1);
+  Tensor result(Shape{identifiers.size(0)}, DType::i32);
   for (int64_t b = 0; b < result.elements(); ++b) {
-    result.data<int32_t>()[b] = identifiers.data<int32_t>()[b % batch * j + p];
+    result.data<int32_t>()[b] = identifiers.data<int32_t>()[b * j + p];
   }
   return result;
 }
+
+void accumulate(Variable& sum, const Variable& x) { sum = sum.defined() ? add(sum, x) : x; }
 
 }  // namespace
 
@@ -27,21 +28,17 @@ Objective objective_of(const std::vector<Variable>& logits, const Tensor& identi
   const double share = 1.0 / double(logits.size());
   Objective result;
   for (size_t p = 0; p < logits.size(); ++p) {
-    // The mean over 2B rows is the mean of the two passes' means.
-    const Variable nll = mean(autograd::cross_entropy(logits[p], targets(identifiers, int64_t(p), two_passes)));
-    result.nll = p == 0 ? nll : add(result.nll, nll);
-    if (!two_passes) continue;
-    const int64_t batch = logits[p].rows() / 2;
-    const Variable kl =
-        mean(autograd::bidirectional_kl(slice(logits[p], 0, 0, batch), slice(logits[p], 0, batch, 2 * batch)));
-    result.kl = p == 0 ? kl : add(result.kl, kl);
+    const Tensor at = targets(identifiers, int64_t(p));
+    if (two_passes) {
+      const autograd::RDrop rows = autograd::r_drop(logits[p], at, omega);
+      accumulate(result.loss, scale(mean(rows.loss), share));
+      accumulate(result.nll, scale(mean(Variable(rows.nll)), share));
+      accumulate(result.kl, scale(mean(Variable(rows.kl)), share));
+    } else {
+      accumulate(result.loss, scale(mean(autograd::cross_entropy(logits[p], at)), share));
+    }
   }
-  result.nll = scale(result.nll, share);
-  result.loss = result.nll;
-  if (two_passes) {
-    result.kl = scale(result.kl, share);
-    result.loss = add(result.nll, scale(result.kl, omega));
-  }
+  if (!two_passes) result.nll = result.loss;
   return result;
 }
 

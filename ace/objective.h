@@ -5,7 +5,7 @@ namespace ace {
 
 /// The training objective (paper section 3.5, Eq. 7 and 8; R-Drop, Liang et al. 2021).
 struct Objective {
-  Variable loss;  ///< ½ (NLL_P + NLL_Q) + ω kl
+  Variable loss;  ///< ½ (NLL_P + NLL_Q) + ω kl: gradients go through this one
   Variable nll;   ///< ½ (NLL_P + NLL_Q): −log p(t_j), averaged over positions and batch
   Variable kl;    ///< KL(P‖Q) + KL(Q‖P), averaged likewise; undefined with one pass
 };

@@ -1,5 +1,6 @@
 #include "kernels/dropout.h"
 
+#include "autograd/drop.h"
 #include "autograd/functions.h"
 
 namespace autograd {
@@ -8,32 +9,42 @@ using tensor::check;
 using tensor::dispatch;
 using tensor::floating;
 
-namespace {
-/// The mask is applied the same way forward and backward.
-void apply(const DropoutSite& site, const Tensor& x, const auto& into) {
-  dispatch(floating, x, [&](auto backend, auto type) {
-    using T = decltype(type);
-    const kernels::Grad<T> y = into(type);
-    if (site.mask.defined()) {
-      kernels::dropout_mask(backend, x.data<T>(), site.mask.data<uint8_t>(), y, x.elements(), site.rate);
-    } else {
-      const kernels::DropoutKey key{site.seed, site.step};
-      kernels::dropout(backend, x.data<T>(), y, x.elements(), site.rate, &key, site.site);
-    }
-  });
+void check_site(std::string_view op, const DropoutSite& site, const Variable& x) {
+  check(site.rate >= 0 && site.rate < 1, "{}: expected a rate in [0, 1), found {}", op, site.rate);
+  check(!site.mask.defined() || site.mask.elements() == x.elements(), "{}: mask {} for x {}", op, site.mask.shape(),
+        x.shape());
 }
-}  // namespace
 
 /// y = x ⊙ keep / (1 − rate);  dx = dy ⊙ keep / (1 − rate), with the same mask computed anew (Srivastava et al. 2014)
 Variable dropout(const Variable& x, const DropoutSite& site) {
-  check(site.rate >= 0 && site.rate < 1, "dropout: expected a rate in [0, 1), found {}", site.rate);
-  check(!site.mask.defined() || site.mask.elements() == x.elements(), "dropout: mask {} for x {}", site.mask.shape(),
-        x.shape());
+  check_site("dropout", site, x);
   if (site.rate == 0) return x;
   Tensor y = empty_like(x.value());
-  apply(site, x.value(), [&](auto type) { return kernels::Grad<decltype(type)>{y.data<decltype(type)>()}; });
+  dispatch(floating, y, [&](auto backend, auto type) {
+    using T = decltype(type);
+    kernels::dropout(backend, drop_of(site), x.data<T>(), kernels::Grad<T>{y.data<T>()}, y.elements());
+  });
   return record(Op::dropout, y, {x}, [site](const Tensor& dy, Gradients dx) {
-    apply(site, dy, [&](auto type) { return dx[0].into<decltype(type)>(); });
+    dispatch(floating, dy, [&](auto backend, auto type) {
+      using T = decltype(type);
+      kernels::dropout(backend, drop_of(site), dy.data<T>(), dx[0].into<T>(), dy.elements());
+    });
+  });
+}
+
+/// y = max(x, 0) ⊙ keep / (1 − rate);  dx = [y > 0] dy / (1 − rate): y alone is kept, and shows the mask
+Variable relu_dropout(const Variable& x, const DropoutSite& site) {
+  check_site("relu_dropout", site, x);
+  Tensor y = empty_like(x.value());
+  dispatch(floating, y, [&](auto backend, auto type) {
+    using T = decltype(type);
+    kernels::relu_dropout(backend, drop_of(site), x.data<T>(), y.data<T>(), y.elements());
+  });
+  return record(Op::relu_dropout, y, {x}, [y, site](const Tensor& dy, Gradients dx) {
+    dispatch(floating, dy, [&](auto backend, auto type) {
+      using T = decltype(type);
+      kernels::relu_dropout_backward(backend, drop_of(site), y.data<T>(), dy.data<T>(), dx[0].into<T>(), dy.elements());
+    });
   });
 }
 

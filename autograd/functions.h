@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "kernels/dropout.h"
 #include "kernels/gemm.h"
 
 /// Every op, one function each; formula, forward and backward stand together in the file named beside it. Shapes are
@@ -62,14 +63,27 @@ Variable embedding(const Variable& table, const Tensor& ids, double factor = 1);
 
 // dropout.cpp
 /// Which mask a dropout uses: a function of (seed, step, site), the same on every device and in the backward pass; or,
-/// for tests, a mask of one's own (u8, 1 keeps).
+/// for tests, a mask of one's own (u8, 1 keeps). Rate 0 drops nothing.
 struct DropoutSite {
   double rate = 0;
-  uint64_t seed = 0, step = 0, site = 0;
+  kernels::DropoutKey key{};
+  uint64_t site = 0;
   Tensor mask;
 };
 /// x ⊙ keep / (1 − rate); rate 0 is x itself.
 Variable dropout(const Variable& x, const DropoutSite& site);
+/// dropout(relu(x), site)
+Variable relu_dropout(const Variable& x, const DropoutSite& site);
+
+// residual_norm.cpp
+/// layer_norm(add(x, dropout(branch, site)), weight, bias, epsilon);  x, branch [..., cols]
+Variable residual_norm(const Variable& x, const Variable& branch, const Variable& weight, const Variable& bias,
+                       double epsilon, const DropoutSite& site);
+
+// gated_sum.cpp
+/// share · gate(c) + Σ_k sigmoid(a_k) ⊙ c_k, gate silu or sigmoid; all of one shape, as many a as parts.
+Variable gated_sum(kernels::Activation gate, double share, const Variable& c, std::span<const Variable> a,
+                   std::span<const Variable> parts);
 
 // shape.cpp
 /// Along `axis` (negative counts from the end); all other dimensions equal.
@@ -104,6 +118,14 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
 Variable cross_entropy(const Variable& logits, const Tensor& targets);
 /// KL(p‖q) + KL(q‖p), p = softmax(a), q = softmax(b);  a, b [rows, cols].
 Variable bidirectional_kl(const Variable& a, const Variable& b);
+/// R-Drop's loss of the two rows of each target, r and B + r of logits [2B, cols]; targets i32 [B] in 0 … cols−1:
+///   nll = ½ (cross_entropy of row r + that of row B + r),  kl = bidirectional_kl of the two,  loss = nll + ω kl
+/// each [B]; gradients go through the loss, the other two are values to look at.
+struct RDrop {
+  Variable loss;
+  Tensor nll, kl;
+};
+RDrop r_drop(const Variable& logits, const Tensor& targets, double omega);
 /// Σ_c (a − b)²;  a, b [rows, cols].
 Variable squared_error(const Variable& a, const Variable& b);
 

@@ -20,8 +20,10 @@ void layer_norm_backward(Cpu cpu, const T* x, const T* weight, const T* mean, co
                          Grad<T> dweight, Grad<T> dbias, int64_t rows, int64_t cols) {
   if (dx) {
     for_rows(cpu, rows, 16 * cols, [=](auto team, int64_t r) {
-      layer_norm_backward_row(team, x + r * cols, weight, RowMoments<T>{mean[r], rstd[r]}, dy + r * cols,
-                              dx.at(r * cols), cols);
+      const T *const row = x + r * cols, *const d = dy + r * cols;
+      const RowMoments<T> moments{mean[r], rstd[r]};
+      const auto means = layer_norm_means(team, row, weight, moments, d, cols);
+      layer_norm_backward_run(team, row, weight, moments, means, d, dx.at(r * cols), cols);
     });
   }
   if (dweight) {

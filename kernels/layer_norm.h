@@ -26,15 +26,30 @@ ACE_HD RowMoments<Accumulator<T>> layer_norm_row(Team team, const T* x, const T*
   return {mean, rstd};
 }
 
+/// What dx needs of the whole row: mean_j g_j and mean_j g_j x̂_j.
+template <class A>
+struct RowMeans {
+  A g, gx;
+};
+
 template <class Team, class T>
-ACE_HD void layer_norm_backward_row(Team team, const T* x, const T* weight, RowMoments<Accumulator<T>> moments,
-                                    const T* dy, Grad<T> dx, int64_t cols) {
+ACE_HD RowMeans<Accumulator<T>> layer_norm_means(Team team, const T* x, const T* weight,
+                                                 RowMoments<Accumulator<T>> moments, const T* dy, int64_t cols) {
   using A = Accumulator<T>;
   const A mean = moments.mean, rstd = moments.rstd;
   const A g = team.sum(cols, [=](int64_t i) { return A(weight[i]) * A(dy[i]); }) / A(cols);
   const A gx = team.sum(cols, [=](int64_t i) { return A(weight[i]) * A(dy[i]) * ((A(x[i]) - mean) * rstd); }) / A(cols);
-  put_each(team, dx, cols,
-           [=](int64_t i) { return rstd * (A(weight[i]) * A(dy[i]) - g - (A(x[i]) - mean) * rstd * gx); });
+  return {g, gx};
+}
+
+/// dx of a run of n columns.
+template <class Team, class T>
+ACE_HD void layer_norm_backward_run(Team team, const T* x, const T* weight, RowMoments<Accumulator<T>> moments,
+                                    RowMeans<Accumulator<T>> means, const T* dy, Grad<T> dx, int64_t n) {
+  using A = Accumulator<T>;
+  put_each(team, dx, n, [=, mean = moments.mean, rstd = moments.rstd](int64_t i) {
+    return rstd * (A(weight[i]) * A(dy[i]) - means.g - (A(x[i]) - mean) * rstd * means.gx);
+  });
 }
 
 /// mean and rstd [rows] are what the backward pass needs; null when nobody does.

@@ -14,8 +14,8 @@ void MultiHeadAttention::parameters(const std::string& name, Parameters& into) c
 }
 
 Variable EncoderLayer::forward(const Variable& x, const Tensor& offsets, Pass& pass) const {
-  const Variable y = attention_norm(add(x, pass.drop(attention.forward(x, offsets, attention.memory(x, offsets)))));
-  return feed_forward_norm(add(y, pass.drop(feed_forward(y, pass))));
+  const Variable y = attention_norm(x, attention.forward(x, offsets, attention.memory(x, offsets)), pass);
+  return feed_forward_norm(y, feed_forward(y, pass), pass);
 }
 
 void EncoderLayer::parameters(const std::string& name, Parameters& into) const {

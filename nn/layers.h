@@ -21,10 +21,12 @@ struct Linear {
   Precision precision;
 };
 
-/// Layer normalisation, ε = 1e-5.  weight, bias [width]
+/// Layer normalisation of a residual sum, LN(x + drop(branch)), ε = 1e-5.  weight, bias [width]
 struct LayerNorm {
   LayerNorm(int64_t width, Initializer& init) : weight(init.constant({width}, 1)), bias(init.constant({width}, 0)) {}
-  Variable operator()(const Variable& x) const { return autograd::layer_norm(x, weight, bias, 1e-5); }
+  Variable operator()(const Variable& x, const Variable& branch, Pass& pass) const {
+    return autograd::residual_norm(x, branch, weight, bias, 1e-5, pass.site());
+  }
   void parameters(const std::string& name, Parameters& into) const;
   Variable weight, bias;
 };
@@ -40,7 +42,10 @@ struct Embedding {
 /// down(drop(relu(up(x)))).  up [inner, width], down [width, inner]
 struct FeedForward {
   FeedForward(int64_t width, int64_t inner, Initializer& init) : up(inner, width, init), down(width, inner, init) {}
-  Variable operator()(const Variable& x, Pass& pass) const { return down(pass.drop(up(x, kernels::Activation::relu))); }
+  Variable operator()(const Variable& x, Pass& pass) const {
+    const autograd::DropoutSite site = pass.site();
+    return down(site.rate > 0 ? autograd::relu_dropout(up(x), site) : up(x, kernels::Activation::relu));
+  }
   void parameters(const std::string& name, Parameters& into) const;
   Linear up, down;
 };

@@ -16,7 +16,9 @@ class Pass {
   /// Training with given masks (u8, 1 keeps), one per site in call order: to compare with another implementation.
   Pass(double rate, std::span<const Tensor> masks) : rate_(rate), masks_(masks), given_(true) {}
 
-  Variable drop(const Variable& x);
+  Variable drop(const Variable& x) { return autograd::dropout(x, site()); }
+  /// The next site, for an op that drops as part of what it does.
+  autograd::DropoutSite site();
   /// How many sites have dropped so far.
   uint64_t sites() const { return site_; }
 

@@ -172,7 +172,7 @@ void add_elementwise(Cases& cases) {
     }
     add_elements(cases, "dropout", rows, d, 2, 1, [](float* a, float*, float* y, int64_t r, int64_t c) {
       static const kernels::DropoutKey key{1, 2};
-      kernels::dropout<float>(Cpu(), a, {y}, r * c, 0.1, &key, 3);
+      kernels::dropout<float>(Cpu(), {0.1, &key, 3}, a, {y}, r * c);
     });
     add_elements(cases, "add", rows, d, 3, 1, [](float* a, float* b, float* y, int64_t r, int64_t c) {
       const kernels::Broadcast shape{1, {r * c}, {1}, {1}};

@@ -142,38 +142,36 @@ Cases gelu_cases() {
   return unary(gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; });
 }
 
+double dropout_factor(const DropoutSite& site, int64_t i) {
+  const uint32_t word = kernels::philox(site.key.seed, uint64_t(i / 8) | site.site << 32, site.key.step).v[i % 8 / 2];
+  const double u = double(i % 2 == 0 ? word & 0xffff : word >> 16) / 65536;
+  const bool keep = site.mask.defined() ? site.mask.data<uint8_t>()[i] != 0 : u >= site.rate;
+  return keep ? 1 / (1 - site.rate) : 0.0;
+}
+
+std::vector<DropoutSite> dropout_sites(int64_t n) {
+  Tensor mask(Shape{n}, tensor::DType::u8);
+  for (int64_t i = 0; i < n; ++i) mask.data<uint8_t>()[i] = i % 3 != 0;
+  return {{0.3, {11, 12}, 13, {}}, {0.25, {}, 0, mask}};
+}
+
 Cases dropout_cases() {
   Cases cases;
   for (const Shape& shape : {Shape{1}, Shape{7}, Shape{3, 17}, Shape{5, 1000}}) {
-    const DropoutSite drawn{0.3, 11, 12, 13, {}};
-    cases.push_back({fmt::format("drawn {}", shape),
-                     {draw(shape, 1)},
-                     [drawn](Inputs x) { return dropout(x[0], drawn); },
-                     [](const std::vector<Array>& x) {
-                       Values y;
-                       for (int64_t i = 0; i < int64_t(x[0].values.size()); ++i) {
-                         const uint32_t word = kernels::philox(11, uint64_t(i / 4) | uint64_t(13) << 32, 12).v[i % 4];
-                         y.push_back(double(word) / 4294967296.0 < 0.3 ? 0.0 : x[0](i) / 0.7);
-                       }
-                       return y;
-                     },
-                     1e-6,
-                     shape.elements() > 1000});
-    Tensor mask(shape, tensor::DType::u8);
-    for (int64_t i = 0; i < shape.elements(); ++i) mask.data<uint8_t>()[i] = i % 3 != 0;
-    const DropoutSite given{0.25, 0, 0, 0, mask};
-    cases.push_back({fmt::format("given {}", shape),
-                     {draw(shape, 1)},
-                     [given](Inputs x) { return dropout(x[0], given); },
-                     [](const std::vector<Array>& x) {
-                       Values y;
-                       for (int64_t i = 0; i < int64_t(x[0].values.size()); ++i) {
-                         y.push_back(i % 3 == 0 ? 0.0 : x[0](i) / 0.75);
-                       }
-                       return y;
-                     },
-                     1e-6,
-                     shape.elements() > 1000});
+    for (const DropoutSite& site : dropout_sites(shape.elements())) {
+      cases.push_back({fmt::format("{} {}", site.mask.defined() ? "given" : "drawn", shape),
+                       {draw(shape, 1)},
+                       [site](Inputs x) { return dropout(x[0], site); },
+                       [site](const std::vector<Array>& x) {
+                         Values y;
+                         for (int64_t i = 0; i < int64_t(x[0].values.size()); ++i) {
+                           y.push_back(x[0](i) * dropout_factor(site, i));
+                         }
+                         return y;
+                       },
+                       1e-6,
+                       shape.elements() > 1000});
+    }
   }
   cases.push_back({"rate 0",
                    {draw(Shape{4}, 1)},

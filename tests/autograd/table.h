@@ -26,6 +26,11 @@ struct Array {
 Array draw(const tensor::Shape& shape, uint64_t seed, double low = -2, double high = 2);
 Array draw_around(double kink, double away, const tensor::Shape& shape, uint64_t seed, double low, double high);
 
+/// keep_i / (1 − rate) of element i at a site, from the definition.
+double dropout_factor(const DropoutSite& site, int64_t i);
+/// A drawn site and one with a given mask for n elements.
+std::vector<DropoutSite> dropout_sites(int64_t n);
+
 struct Case {
   std::string name;
   std::vector<Array> inputs;
@@ -65,6 +70,11 @@ Cases layer_norm_cases();
 Cases cross_entropy_cases();
 Cases bidirectional_kl_cases();
 Cases squared_error_cases();
+// cases_fused.cpp
+Cases relu_dropout_cases();
+Cases residual_norm_cases();
+Cases gated_sum_cases();
+Cases r_drop_cases();
 // cases_shape.cpp
 Cases embedding_cases();
 Cases concat_cases();
@@ -109,6 +119,10 @@ inline constexpr std::array table = {
     Row{Op::cross_entropy, cross_entropy_cases},
     Row{Op::bidirectional_kl, bidirectional_kl_cases},
     Row{Op::squared_error, squared_error_cases},
+    Row{Op::relu_dropout, relu_dropout_cases},
+    Row{Op::residual_norm, residual_norm_cases},
+    Row{Op::gated_sum, gated_sum_cases},
+    Row{Op::r_drop, r_drop_cases},
 };
 
 constexpr bool covers_every_op() {
