@@ -38,7 +38,17 @@ ACE_HD void adam_element(const AdamFactors<A>& f, A& p, A gradient, A& m, A& v) 
   p = f.keep * p - f.step * m / (sqrt(v) * f.root_bias2 + f.epsilon);
 }
 
+/// One of the tensors that a step changes: n numbers each.
 template <class T>
-void adam(Cpu, const AdamStep* step, T* parameter, const T* gradient, T* m, T* v, int64_t n);
+struct AdamTensor {
+  T* parameter;
+  const T* gradient;
+  T *m, *v;
+  int64_t n;
+};
+
+/// The step of all tensors as one loop over their elements, so that threads meet once, not once a tensor.
+template <class T>
+void adam(Cpu, const AdamStep* step, const AdamTensor<T>* tensors, int64_t count);
 
 }  // namespace kernels

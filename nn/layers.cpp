@@ -27,11 +27,11 @@ Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type
   int32_t last = 0;
   for (const int32_t t : positions.values<int32_t>()) last = std::max(last, t);
   Tensor table(Shape{last + 1, width}, DType::f64);
-  for (int64_t t = 0; t <= last; ++t) {
-    double* row = table.data<double>() + t * width;
-    for (int64_t i = 0; i < width; ++i) {
-      const double angle = double(t) / std::pow(10000.0, double(i - i % 2) / double(width));
-      row[i] = i % 2 == 0 ? std::sin(angle) : std::cos(angle);
+  for (int64_t i = 0; i < width; ++i) {
+    const double length = std::pow(10000.0, double(i - i % 2) / double(width));
+    double* const column = table.data<double>() + i;
+    for (int64_t t = 0; t <= last; ++t) {
+      column[t * width] = i % 2 == 0 ? std::sin(double(t) / length) : std::cos(double(t) / length);
     }
   }
   return autograd::embedding(Variable(table.to(type)), positions);

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "kernels/optimizer.h"
 #include "kernels/reduce.h"
 
 namespace nn {
@@ -23,16 +22,21 @@ void Adam::step(double rate, double gradient_scale) {
   settings.bias1 = 1 - std::pow(options_.beta1, double(steps_));
   settings.bias2 = 1 - std::pow(options_.beta2, double(steps_));
   settings.gradient_scale = gradient_scale;
+  step_all<float>(settings);
+  step_all<double>(settings);
+  clear_gradients(parameters_);
+}
+
+template <class T>
+void Adam::step_all(const kernels::AdamStep& settings) {
+  std::vector<kernels::AdamTensor<T>> tensors;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Variable& parameter = parameters_[i].variable;
-    if (!parameter.gradient().defined()) continue;
-    tensor::dispatch(tensor::floating, parameter.value(), [&](auto backend, auto type) {
-      using T = decltype(type);
-      kernels::adam(backend, &settings, parameter.value().template data<T>(), parameter.gradient().template data<T>(),
-                    first_[i].data<T>(), second_[i].data<T>(), parameter.elements());
-    });
-    parameter.clear_gradient();
+    const Tensor &value = parameters_[i].variable.value(), &gradient = parameters_[i].variable.gradient();
+    if (!gradient.defined() || value.dtype() != tensor::dtype_of<T>) continue;
+    tensors.push_back(
+        {value.data<T>(), gradient.data<T>(), first_[i].data<T>(), second_[i].data<T>(), value.elements()});
   }
+  kernels::adam(kernels::Cpu(), &settings, tensors.data(), int64_t(tensors.size()));
 }
 
 std::map<std::string, Tensor> Adam::state() const {

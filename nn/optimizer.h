@@ -1,4 +1,5 @@
 #pragma once
+#include "kernels/optimizer.h"
 #include "nn/module.h"
 
 namespace nn {
@@ -24,6 +25,9 @@ class Adam {
   void load(const tensor::Safetensors& file, int64_t steps);
 
  private:
+  /// The step of the parameters of type T.
+  template <class T>
+  void step_all(const kernels::AdamStep& settings);
   Parameters parameters_;
   std::vector<Tensor> first_, second_;
   Options options_;

@@ -37,7 +37,11 @@ TYPED_TEST(AdamOf, FollowsThePublishedAlgorithm) {
       for (int step = 1; step <= 5; ++step) {
         s.bias1 = 1 - std::pow(s.beta1, step), s.bias2 = 1 - std::pow(s.beta2, step);
         const auto g = draw<T>(n, uint64_t(step) + 10);
-        adam(Cpu(), &s, p.data(), g.data(), m.data(), v.data(), n);
+        const int64_t half = n / 2;  // as two tensors and an empty one
+        const AdamTensor<T> tensors[] = {{p.data(), g.data(), m.data(), v.data(), half},
+                                         {p.data(), g.data(), m.data(), v.data(), 0},
+                                         {p + half, g.data() + half, m + half, v + half, n - half}};
+        adam(Cpu(), &s, tensors, 3);
         for (int64_t i = 0; i < n; ++i) reference[size_t(i)].step(double(g[size_t(i)]), s);
       }
       std::vector<double> expected_p, expected_m, expected_v;
@@ -57,7 +61,8 @@ TYPED_TEST(AdamOf, TheFirstStepIsTheRateTowardsTheMinimum) {
   s.rate = 0.25, s.bias1 = 1 - s.beta1, s.bias2 = 1 - s.beta2;
   const std::vector<T> g = {T(1e-3), -2, 300};
   std::vector<T> p(3), m(3), v(3);
-  adam(Cpu(), &s, p.data(), g.data(), m.data(), v.data(), 3);
+  const AdamTensor<T> tensor{p.data(), g.data(), m.data(), v.data(), 3};
+  adam(Cpu(), &s, &tensor, 1);
   EXPECT_NEAR(double(p[0]), -0.25, 1e-5);
   EXPECT_NEAR(double(p[1]), 0.25, 1e-5);
   EXPECT_NEAR(double(p[2]), -0.25, 1e-5);
@@ -70,7 +75,12 @@ TYPED_TEST(AdamOf, DoesNotDependOnTheThreads) {
   expect_same_for_any_threads([&] {
     std::vector<T> all(size_t(3 * n), T(0.5));
     const AdamStep s;
-    adam(Cpu(), &s, all.data(), g.data(), all.data() + n, all.data() + 2 * n, n);
+    std::vector<AdamTensor<T>> tensors;
+    for (int64_t first = 0, length = 1; first < n; first += length, length = 3 * length + 1) {
+      T* const p = all.data() + first;
+      tensors.push_back({p, g.data() + first, p + n, p + 2 * n, std::min(length, n - first)});
+    }
+    adam(Cpu(), &s, tensors.data(), int64_t(tensors.size()));
     return all;
   });
 }
