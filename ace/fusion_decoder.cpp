@@ -5,7 +5,6 @@
 namespace ace {
 
 using autograd::add;
-using autograd::concat;
 using autograd::mul;
 using autograd::scale;
 using autograd::sigmoid;
@@ -45,45 +44,32 @@ Variable FusionDecoderLayer::forward(const Variable& y, const nn::Sequences& ide
   return out;
 }
 
-namespace {
-
-/// Rows of `before` positions each, with one more position at the end of each row: [rows · (before + 1), d].
-Variable append(const Variable& cached, const Variable& latest, int64_t before) {
-  const int64_t rows = latest.rows(), d = latest.cols();
-  if (before == 0) return latest;
-  const Variable joined =
-      concat({autograd::reshape(cached, {rows, before, d}), autograd::reshape(latest, {rows, 1, d})}, 1);
-  return autograd::reshape(joined, {rows * (before + 1), d});
-}
-
-}  // namespace
-
-Variable FusionDecoderLayer::step(const Variable& y, const Tensor& beams, const Memory& memory, Cache& cache) const {
-  const int64_t rows = y.rows();
-  const auto latest = self_attention_.memory(y, {});
-  cache.keys = append(cache.keys, latest.keys, cache.positions);
-  cache.values = append(cache.values, latest.values, cache.positions);
-  ++cache.positions;
-  const Tensor one_each = nn::Sequences::uniform(rows, 1).offsets;
-  const Tensor seen = nn::Sequences::uniform(rows, cache.positions).offsets;
-  const Variable attended = self_attention_.forward(y, one_each, {cache.keys, cache.values, seen});
+Variable FusionDecoderLayer::step(const Variable& y, const Tensor& beams, const Tensor& ancestors, const Memory& memory,
+                                  Cache& cache) const {
+  cache.keys.push_back(self_attention_.key(y));
+  cache.values.push_back(self_attention_.value(y));
+  const Variable attended = self_attention_.output(
+      autograd::attention_step(self_attention_.query(y), cache.keys, cache.values, ancestors, self_attention_.heads));
   nn::Pass inference;
   return finish(self_attention_norm_(y, attended, inference), beams, memory, inference, "");
 }
 
 Variable FusionDecoderLayer::finish(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
                                     const std::string& name) const {
-  const Variable coarse = attentions_.front().forward(y, offsets, memory.coarse);
-  const Variable fused = options_.fusion ? fuse(y, coarse, offsets, memory, pass, name) : coarse;
+  const Variable query = attentions_.front().query(y);
+  const Variable coarse = attentions_.front().attend(query, offsets, memory.coarse);
+  const Variable fused = options_.fusion ? fuse(y, query, coarse, offsets, memory, pass, name) : coarse;
   const Variable x = fusion_norm_(y, fused, pass);
   return feed_forward_norm_(x, feed_forward_(x, pass), pass);
 }
 
-Variable FusionDecoderLayer::fuse(const Variable& y, const Variable& coarse, const Tensor& offsets,
-                                  const Memory& memory, nn::Pass& pass, const std::string& name) const {
+Variable FusionDecoderLayer::fuse(const Variable& y, const Variable& coarse_query, const Variable& coarse,
+                                  const Tensor& offsets, const Memory& memory, nn::Pass& pass,
+                                  const std::string& name) const {
+  const Variable query = options_.shared_attention ? coarse_query : fine_attention().query(y);
   std::vector<Variable> c, a;
   for (size_t i = 0; i < memory.fine.size(); ++i) {
-    c.push_back(fine_attention().forward(y, offsets, memory.fine[i]));
+    c.push_back(fine_attention().attend(query, offsets, memory.fine[i]));
     a.push_back(gates_[i](std::array{y, c.back()}));
   }
   const auto gate = options_.sigmoid_gate ? kernels::Activation::sigmoid : kernels::Activation::silu;

@@ -36,14 +36,14 @@ class FusionDecoderLayer {
   Variable forward(const Variable& y, const nn::Sequences& identifiers, const Memory& memory, nn::Pass& pass,
                    const std::string& name) const;
 
-  /// Self-attention's keys and values of the positions decoded so far: [rows · positions, d], a row's positions
-  /// together.
+  /// Self-attention's keys and values, [rows, d] each, of every position decoded so far, as they were when it was.
   struct Cache {
-    Variable keys, values;
-    int64_t positions = 0;
+    std::vector<Variable> keys, values;
   };
-  /// One more position of every row: y [rows, d], whose rows belong to queries as `beams` says. Appends to the cache.
-  Variable step(const Variable& y, const Tensor& beams, const Memory& memory, Cache& cache) const;
+  /// One more position of every row: y [rows, d], whose rows belong to queries as `beams` says, and whose past is at
+  /// `ancestors` i32 [positions, rows], this position included. Appends to the cache.
+  Variable step(const Variable& y, const Tensor& beams, const Tensor& ancestors, const Memory& memory,
+                Cache& cache) const;
 
   void parameters(const std::string& name, nn::Parameters& into) const;
 
@@ -51,9 +51,9 @@ class FusionDecoderLayer {
   /// Steps 2 to 4 for queries y whose rows belong to encoder sequences as `offsets` says.
   Variable finish(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
                   const std::string& name) const;
-  /// G + L of steps 2 and 3.
-  Variable fuse(const Variable& y, const Variable& coarse, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
-                const std::string& name) const;
+  /// G + L of steps 2 and 3, from C_c and the query that gave it.
+  Variable fuse(const Variable& y, const Variable& coarse_query, const Variable& coarse, const Tensor& offsets,
+                const Memory& memory, nn::Pass& pass, const std::string& name) const;
   /// G, L and what they are made of, for who listens: computed in plain steps, apart from what the pass goes on with.
   void show(const Variable& coarse, std::span<const Variable> a, std::span<const Variable> c, const nn::Pass& pass,
             const std::string& name) const;

@@ -1,5 +1,6 @@
 #include "ace/retriever.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -101,20 +102,31 @@ Variable Retriever::step(const Memory& memory, const Tensor& tokens, const Tenso
   const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
   const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype());
   Variable y = add(embedding_(inputs, std::sqrt(double(d))), offset);
+  Tensor ancestors(Shape{p + 1, rows}, DType::i32);
+  check(p == 0 || state.ancestors.shape() == Shape{p, rows}, "retriever: {} rows after {}", rows,
+        p == 0 ? Shape{} : state.ancestors.shape());
+  if (p > 0) std::ranges::copy(state.ancestors.values<int32_t>(), ancestors.data<int32_t>());
+  std::iota(ancestors.data<int32_t>() + p * rows, ancestors.data<int32_t>() + (p + 1) * rows, 0);
+  state.ancestors = ancestors;
   state.caches.resize(layers_.size());
-  for (size_t l = 0; l < layers_.size(); ++l) y = layers_[l].step(y, beams, memory.layers[l], state.caches[l]);
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    y = layers_[l].step(y, beams, ancestors, memory.layers[l], state.caches[l]);
+  }
   ++state.position;
   return heads_[size_t(p)](y);
 }
 
 void Retriever::reorder(State& state, const Tensor& rows) const {
-  for (FusionDecoderLayer::Cache& cache : state.caches) {
-    for (Variable* part : {&cache.keys, &cache.values}) {
-      const int64_t d = part->cols(), before = part->rows() / cache.positions;
-      const Variable by_row = autograd::reshape(*part, {before, cache.positions * d});
-      *part = autograd::reshape(autograd::embedding(by_row, rows), {rows.elements() * cache.positions, d});
+  const int64_t before = state.ancestors.cols(), after = rows.elements();
+  Tensor ancestors(Shape{state.position, after}, DType::i32);
+  for (int64_t r = 0; r < after; ++r) {
+    const int32_t from = rows.data<int32_t>()[r];
+    check(from >= 0 && from < before, "retriever: row {} of {} is to be kept", from, before);
+    for (int64_t p = 0; p < state.position; ++p) {
+      ancestors.data<int32_t>()[p * after + r] = state.ancestors.data<int32_t>()[p * before + from];
     }
   }
+  state.ancestors = ancestors;
 }
 
 }  // namespace ace

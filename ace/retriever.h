@@ -40,12 +40,14 @@ class Retriever {
   /// Decoding position by position, many hypotheses ("beams") a query.
   struct State {
     std::vector<FusionDecoderLayer::Cache> caches;
+    Tensor ancestors;  ///< i32 [position, rows]: which row of position p's keys and values is each row's past
     int64_t position = 0;
   };
   /// Logits [rows, V_position] of the next position. `tokens` i32 [rows]: each row's token of the position before (not
   /// looked at for the first); `beams` i32 [queries + 1]: query q owns rows beams[q] … beams[q + 1] − 1.
   Variable step(const Memory& memory, const Tensor& tokens, const Tensor& beams, State& state) const;
-  /// Keeps the given rows (i32, in this order, repeats allowed) of the caches: after a selection of beams.
+  /// Keeps the given rows (i32, in this order, repeats allowed): after a selection of beams. Keys and values stay where
+  /// they are; only where a row finds its past changes.
   void reorder(State& state, const Tensor& rows) const;
 
   /// Row of the decoder's embedding table that holds token `token` of position `position`.

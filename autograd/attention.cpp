@@ -67,4 +67,34 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
                 });
 }
 
+/// o_r = softmax_p(q_r · k_p / √w) v_p, k_p = keys[p] [at[p, r]], head by head
+Variable attention_step(const Variable& q, std::span<const Variable> keys, std::span<const Variable> values,
+                        const Tensor& at, int64_t heads) {
+  const int64_t rows = q.rows(), d = q.cols(), positions = int64_t(keys.size());
+  check(heads > 0 && d % heads == 0, "attention: {} heads do not divide width {}", heads, d);
+  check(positions > 0 && keys.size() == values.size() && at.shape() == tensor::Shape{positions, rows},
+        "attention: {} keys and {} values for {} rows at {}", keys.size(), values.size(), rows, at.shape());
+  for (int64_t p = 0; p < positions; ++p) {
+    const Variable &k = keys[size_t(p)], &v = values[size_t(p)];
+    check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
+          "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
+    check(!recording({q, k, v}), "attention: a step of decoding has no gradient");
+    for (const int32_t row : at.range(p, p + 1).values<int32_t>()) {
+      check(row >= 0 && row < k.rows(), "attention: row {} of the {} keys at position {}", row, k.rows(), p);
+    }
+  }
+  Tensor o = empty_like(q.value());
+  dispatch(floating, o, [&](auto backend, auto type) {
+    using T = decltype(type);
+    std::vector<const T*> k, v;
+    for (int64_t p = 0; p < positions; ++p) {
+      k.push_back(keys[size_t(p)].data<T>());
+      v.push_back(values[size_t(p)].data<T>());
+    }
+    kernels::attention_step(backend, rows, heads, d / heads, positions, at.data<int32_t>(), q.data<T>(), k.data(),
+                            v.data(), o.data<T>());
+  });
+  return Variable(o);
+}
+
 }  // namespace autograd

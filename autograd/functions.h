@@ -112,6 +112,10 @@ Variable mean(const Variable& x, int axis);
 /// begins (formulas and masks: kernels/attention.h).
 Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& q_offsets,
                    const Tensor& k_offsets, int64_t heads, bool causal);
+/// Decoding: each row of q [rows, d] over one key and value a position. `at` i32 [positions, rows] says which row of
+/// keys[p] and values[p], [·, d] each, row r sees at position p. Not for training: what is taped fails.
+Variable attention_step(const Variable& q, std::span<const Variable> keys, std::span<const Variable> values,
+                        const Tensor& at, int64_t heads);
 
 // loss.cpp: one loss per row
 /// −log softmax(logits)[target];  logits [rows, cols], targets i32 [rows] in 0 … cols−1.

@@ -29,6 +29,13 @@ template <class T>
 void attention_backward(Cpu, const AttentionShape&, const T* q, const T* k, const T* v, const T* o, const T* lse,
                         const T* d_o, Grad<T> dq, Grad<T> dk, Grad<T> dv);
 
+/// Decoding: one query a row, over `positions` keys whose rows lie where they were written. Row r of q [rows,
+/// heads·width] sees at position p row at[p·rows + r] of k[p] and v[p] [·, heads·width]: hypotheses with a common
+/// beginning share its keys, and choosing among them copies nothing. positions ≥ 1; no lse, no backward pass.
+template <class T>
+void attention_step(Cpu, int64_t rows, int64_t heads, int64_t width, int64_t positions, const int32_t* at, const T* q,
+                    const T* const* k, const T* const* v, T* o);
+
 /// One query row at a time, in the order of the formula: the oracle of the tiled version.
 template <class T>
 void attention_plain(const AttentionShape&, const T* q, const T* k, const T* v, T* o, T* lse);

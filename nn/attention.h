@@ -23,7 +23,11 @@ struct MultiHeadAttention {
 
   /// W_o softmax(Q Kᵀ / √(d/h)) V of the queries y [rows, d], sequence by sequence.
   Variable forward(const Variable& y, const Tensor& offsets, const Memory& memory, bool causal = false) const {
-    return output(autograd::attention(query(y), memory.keys, memory.values, offsets, memory.offsets, heads, causal));
+    return attend(query(y), offsets, memory, causal);
+  }
+  /// The same from Q = W_q y, for queries that attend to several memories.
+  Variable attend(const Variable& q, const Tensor& offsets, const Memory& memory, bool causal = false) const {
+    return output(autograd::attention(q, memory.keys, memory.values, offsets, memory.offsets, heads, causal));
   }
   void parameters(const std::string& name, Parameters& into) const;
 

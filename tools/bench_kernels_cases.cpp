@@ -240,7 +240,8 @@ void add_optimizer(Cases& cases) {
                                     v = tensor::zeros({n}, DType::f32);
                        return [=] {
                          static const kernels::AdamStep step;
-                         kernels::adam(Cpu(), &step, at(p), at(g), at(m), at(v), n);
+                         const kernels::AdamTensor<float> tensor{at(p), at(g), at(m), at(v), n};
+                         kernels::adam(Cpu(), &step, &tensor, 1);
                        };
                      }});
     cases.push_back({"sum of squares", fmt::format("{}", n), 2.0 * double(n), 4.0 * double(n), [=] {
