@@ -39,16 +39,14 @@ double sum_all(Cpu cpu, int64_t n, const F& f) {
 /// come in blocks of columns: store(o, first, width, total) takes the sums of columns first … first+width−1 as doubles.
 template <class A, class Row, class Store>
 void sum_columns(Cpu cpu, int64_t outer, int64_t rows, int64_t cols, const Row& row, const Store& store) {
-  constexpr int64_t narrow = 128, widest = 4 * narrow, tall = 32;
-  // As wide as leaves every thread a block: long runs of a row come faster from memory. No sum depends on the width.
-  const int64_t wide = std::clamp(cols / cpu.threads() / narrow * narrow, narrow, widest);
+  constexpr int64_t wide = 128, tall = 32;
   const int64_t blocks = (cols + wide - 1) / wide;
   cpu.parallel(outer * blocks, 2 * rows * std::min(cols, wide), [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; ++unit) {
       const int64_t o = unit / blocks, first = unit % blocks * wide, width = std::min(wide, cols - first);
-      double total[widest] = {};
+      double total[wide] = {};
       for (int64_t top = 0; top < rows; top += tall) {
-        A part[widest] = {};
+        A part[wide] = {};
         for (int64_t r = top; r < std::min(top + tall, rows); ++r) {
           const auto element = row(o, r);
           OneThread().each(width, [&part, element, first](int64_t c) { part[c] += element(first + c); });

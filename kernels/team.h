@@ -14,20 +14,13 @@ struct OneThread {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) f(i);
   }
-  /// Σ_i f(i), of long rows by quarters side by side: one addition need not wait for the one before.
+  /// Σ_i f(i).
   template <class F>
   auto sum(int64_t n, F f) const {
-    using A = decltype(f(int64_t(0)));
-    A first = 0, second = 0, third = 0, fourth = 0;
-    const int64_t quarter = n < 128 ? 0 : n / 4;
-#pragma omp simd reduction(+ : first, second, third, fourth)
-    for (int64_t i = 0; i < quarter; ++i) {
-      first += f(i), second += f(quarter + i), third += f(2 * quarter + i), fourth += f(3 * quarter + i);
-    }
-    A rest = 0;
-#pragma omp simd reduction(+ : rest)
-    for (int64_t i = 4 * quarter; i < n; ++i) rest += f(i);
-    return (first + second) + (third + fourth) + rest;
+    decltype(f(int64_t(0))) total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int64_t i = 0; i < n; ++i) total += f(i);
+    return total;
   }
   /// max_i f(i); −∞ for n = 0. A NaN anywhere gives NaN: it must be seen, not skipped.
   template <class F>
