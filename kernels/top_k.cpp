@@ -27,7 +27,8 @@ class Best {
   /// Writes them in order; how many there are.
   int32_t finish(Extension* found) {
     const int64_t kept = std::min(size_, k_);
-    std::partial_sort(memory_, memory_ + kept, memory_ + size_);
+    if (kept < size_) std::nth_element(memory_, memory_ + kept, memory_ + size_);
+    std::sort(memory_, memory_ + kept);
     std::copy_n(memory_, kept, found);
     return int32_t(kept);
   }
@@ -49,14 +50,8 @@ A too_low(double bar, double score) {
 /// Which of n ≤ 64 logits have x − total ≥ limit, as bits.
 template <class T, class A>
 uint64_t reaching(const T* x, int64_t n, A total, A limit) {
-  if (n < 64) {
-    uint64_t bits = 0;
-    for (int64_t i = 0; i < n; ++i) bits |= uint64_t(A(x[i]) - total >= limit) << i;
-    return bits;
-  }
   uint64_t bits = 0;
-#pragma omp simd reduction(| : bits)
-  for (int i = 0; i < 64; ++i) bits |= uint64_t(A(x[i]) - total >= limit) << i;
+  for (int64_t i = 0; i < n; ++i) bits |= uint64_t(A(x[i]) - total >= limit) << i;
   return bits;
 }
 

@@ -41,7 +41,8 @@ int64_t top_k_scratch(int64_t k, int threads);
 template <class T>
 void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* count, Extension* scratch);
 
-/// What makes a row's logits log-probabilities: x_t − total. `best` is the largest logit.
+/// What makes a row's logits log-probabilities: x_t − total. `best` is the largest logit. The lambdas hold x by value:
+/// behind a reference, compilers do not see that its elements stand side by side.
 template <class A>
 struct Normaliser {
   A best, total;
@@ -49,8 +50,8 @@ struct Normaliser {
 template <class Team, class T>
 ACE_HD Normaliser<Accumulator<T>> normaliser_of(Team team, const T* x, int64_t cols) {
   using A = Accumulator<T>;
-  const A m = team.max(cols, [&](int64_t i) { return A(x[i]); });
-  return {m, m + log(team.sum(cols, [&](int64_t i) { return exp(A(x[i]) - m); }))};
+  const A m = team.max(cols, [=](int64_t i) { return A(x[i]); });
+  return {m, m + log(team.sum(cols, [=](int64_t i) { return exp(A(x[i]) - m); }))};
 }
 
 }  // namespace kernels
