@@ -54,7 +54,7 @@ class TrieBuilder {
  private:
   /// What a block of rows adds to the tree.
   struct Count {
-    std::vector<int64_t> children;  ///< [J] new children at each level; after add_up: those of the blocks before
+    std::vector<int64_t> children;  ///< [J] new children at each level; after choose_forms: those of the blocks before
     std::vector<char> counted;      ///< [J] whether their tokens count 0, 1, 2, …
     int64_t duplicate = -1;         ///< the first row that is the same as the row before
   };
@@ -68,7 +68,7 @@ class TrieBuilder {
     });
   }
 
-  /// The place of row i in the next walk will be asked for soon, and stands anywhere in the table.
+  /// Asks for a row some steps ahead: in this order it stands anywhere in the table.
   void prefetch(int64_t i) const { __builtin_prefetch(row(std::min(i + 24, rows_ - 1))); }
 
   void count_block(Count& count, int64_t begin, int64_t end) {
