@@ -1,8 +1,9 @@
 #include "ace/beam_search.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <numeric>
+
+#include "kernels/top_k.h"
 
 namespace ace {
 
@@ -11,78 +12,114 @@ using tensor::Shape;
 
 namespace {
 
-/// A kept prefix. Beams of a query stand in order of score; `rank` is the place of the prefix among them in
-/// lexicographic order, so that ties are broken without comparing whole prefixes.
-struct Beam {
-  double score = 0;
-  int32_t node = 0;  ///< in the trie, when constrained
-  int32_t rank = 0;
-  std::vector<int32_t> tokens;
+/// The kept prefixes of all queries after a step: query q owns rows offsets[q] … offsets[q + 1] − 1, best first.
+struct Prefixes {
+  Tensor offsets;             ///< i32 [queries + 1]
+  std::vector<double> score;  ///< [rows]
+  /// [rows] ascending with the prefix in lexicographic order, so that ties are broken without comparing whole prefixes:
+  /// its node in the trie; in unconstrained search its place among those of its query.
+  std::vector<int32_t> rank;
+  std::vector<int32_t> parent, token;  ///< [rows] the row of the step before that it extends, and by what
+
+  int32_t begin(size_t query) const { return offsets.data<int32_t>()[query]; }
+  int32_t end(size_t query) const { return offsets.data<int32_t>()[query + 1]; }
+  int64_t rows() const { return int64_t(score.size()); }
+  int64_t queries() const { return offsets.elements() - 1; }
 };
 
-struct Candidate {
-  double score;
-  int32_t parent;  ///< which beam of the query it extends
-  int32_t rank;    ///< that beam's rank
-  int32_t token, node;
-  bool operator<(const Candidate& other) const {
-    if (score != other.score) return score > other.score;
-    return rank != other.rank ? rank < other.rank : token < other.token;
+/// The empty prefix, once for each query.
+Prefixes start(int64_t queries) {
+  Prefixes none{Tensor(Shape{queries + 1}, DType::i32), {}, {}, {}, {}};
+  const auto rows = none.offsets.values<int32_t>();
+  std::iota(rows.begin(), rows.end(), 0);
+  none.score.resize(size_t(queries)), none.rank.resize(size_t(queries));
+  return none;
+}
+
+Tensor as_tensor(const std::vector<int32_t>& values) {
+  return Tensor::of<int32_t>(Shape{int64_t(values.size())}, std::span<const int32_t>(values));
+}
+
+/// Best extensions of each query: kernels::top_k, with memory for what it needs. found [queries, width].
+struct Extensions {
+  std::vector<kernels::Extension> found;
+  std::vector<int32_t> count;
+  int64_t width;
+};
+Extensions best_extensions(const Prefixes& from, const Tensor& logits, const uint64_t* mask, int64_t beam) {
+  const int64_t queries = from.queries(), vocabulary = logits.cols();
+  int64_t most = 1;
+  for (size_t q = 0; q < size_t(queries); ++q) most = std::max<int64_t>(most, from.end(q) - from.begin(q));
+  const int64_t width = std::min(beam, most * vocabulary);
+  const kernels::Cpu cpu;
+  Extensions best{std::vector<kernels::Extension>(size_t(queries * width)), std::vector<int32_t>(size_t(queries)),
+                  width};
+  std::vector<kernels::Extension> scratch(size_t(kernels::top_k_scratch(width, cpu.threads())));
+  tensor::dispatch(tensor::floating, logits, [&](auto backend, auto type) {
+    using T = decltype(type);
+    const kernels::Beams<T> beams{
+        logits.data<T>(), from.score.data(), from.rank.data(), mask, from.offsets.data<int32_t>(), queries, vocabulary};
+    kernels::top_k(backend, beams, width, best.found.data(), best.count.data(), scratch.data());
+  });
+  return best;
+}
+
+/// The places of new prefixes among those of their query in lexicographic order.
+void rank_by_tokens(Prefixes& to, const Prefixes& from) {
+  std::vector<int32_t> order(to.score.size());
+  std::iota(order.begin(), order.end(), 0);
+  for (size_t q = 0; q < size_t(to.queries()); ++q) {
+    std::sort(order.begin() + to.begin(q), order.begin() + to.end(q), [&](int32_t a, int32_t b) {
+      const int32_t x = from.rank[size_t(to.parent[size_t(a)])], y = from.rank[size_t(to.parent[size_t(b)])];
+      return x != y ? x < y : to.token[size_t(a)] < to.token[size_t(b)];
+    });
+    for (int32_t i = to.begin(q); i < to.end(q); ++i) to.rank[size_t(order[size_t(i)])] = i;
   }
-};
+}
 
-/// All extensions of a query's beams that may be kept; `log_p` shows the row of each beam.
-template <class T>
-std::vector<Candidate> extensions(std::span<const Beam> beams, const T* log_p, int64_t vocabulary, const Trie* trie,
-                                  int64_t level) {
-  std::vector<Candidate> result;
-  for (size_t i = 0; i < beams.size(); ++i, log_p += vocabulary) {
-    const auto add = [&](int32_t token, int32_t node) {
-      const double score = beams[i].score + double(log_p[token]);
-      tensor::check(!std::isnan(score),
-                    "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
-                    "large that sums overflow",
-                    level);
-      if (score > -std::numeric_limits<double>::infinity()) {
-        result.push_back({score, int32_t(i), beams[i].rank, token, node});
-      }
-    };
-    if (!trie) {
-      for (int32_t token = 0; token < vocabulary; ++token) add(token, 0);
-    } else {
-      const Trie::Children children = trie->children(level, beams[i].node);
-      for (size_t c = 0; c < children.tokens.size(); ++c) add(children.tokens[c], children.first + int32_t(c));
+/// One step: the best `beam` extensions of every query, by the tree's tokens or, without a level of it, by all.
+Prefixes extend(const Prefixes& from, const Tensor& logits, const kernels::TreeLevel* level, int64_t beam,
+                int64_t position) {
+  const kernels::Cpu cpu;
+  std::vector<uint64_t> masks;
+  if (level) {
+    masks.resize(size_t(from.rows() * kernels::mask_words(level->vocabulary)));
+    kernels::tree_masks(cpu, *level, from.rank.data(), masks.data(), from.rows());
+  }
+  const Extensions best = best_extensions(from, logits, level ? masks.data() : nullptr, beam);
+
+  Prefixes to{Tensor(from.offsets.shape(), DType::i32), {}, {}, {}, {}};
+  int32_t* const offsets = to.offsets.data<int32_t>();
+  offsets[0] = 0;
+  for (size_t q = 0; q < best.count.size(); ++q) {
+    tensor::check(best.count[q] >= 0,
+                  "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
+                  "large that sums overflow",
+                  position);
+    offsets[q + 1] = offsets[q] + best.count[q];
+    for (const kernels::Extension& e : std::span(best.found).subspan(q * size_t(best.width), size_t(best.count[q]))) {
+      to.score.push_back(e.score), to.rank.push_back(e.rank), to.parent.push_back(e.row), to.token.push_back(e.token);
     }
   }
-  return result;
-}
-
-/// The best `width` candidates as beams, with their lexicographic ranks.
-std::vector<Beam> keep(std::vector<Candidate>& candidates, std::span<const Beam> parents, int64_t width) {
-  const size_t kept = std::min(candidates.size(), size_t(width));
-  std::partial_sort(candidates.begin(), candidates.begin() + int64_t(kept), candidates.end());
-  std::vector<Beam> beams(kept);
-  std::vector<int32_t> order(kept);
-  for (size_t i = 0; i < kept; ++i) {
-    const Candidate& candidate = candidates[i];
-    beams[i].score = candidate.score, beams[i].node = candidate.node, order[i] = int32_t(i);
-    beams[i].tokens = parents[size_t(candidate.parent)].tokens;
-    beams[i].tokens.push_back(candidate.token);
+  if (level) {
+    kernels::tree_children(cpu, *level, to.rank.data(), to.token.data(), to.rank.data(), to.rows());
+  } else {
+    rank_by_tokens(to, from);
   }
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    const Candidate &x = candidates[size_t(a)], &y = candidates[size_t(b)];
-    return x.rank != y.rank ? x.rank < y.rank : x.token < y.token;
-  });
-  for (size_t i = 0; i < kept; ++i) beams[size_t(order[i])].rank = int32_t(i);
-  return beams;
+  return to;
 }
 
-/// Final list of one query: hypotheses with their items, ties by smaller item.
-std::vector<Hypothesis> finish(std::vector<Beam>& beams, const Trie& trie, bool constrained) {
+/// Final list of one query, ties by smaller item. `steps`: the prefixes after 0, 1, …, J positions.
+std::vector<Hypothesis> finish(const std::vector<Prefixes>& steps, size_t query, const Trie& trie, bool constrained) {
+  const Prefixes& last = steps.back();
   std::vector<Hypothesis> result;
-  for (Beam& beam : beams) {
-    const int32_t item = constrained ? trie.item(beam.node) : trie.find(beam.tokens);
-    result.push_back({beam.score, std::move(beam.tokens), item});
+  for (int32_t row = last.begin(query); row < last.end(query); ++row) {
+    Hypothesis& hypothesis = result.emplace_back(last.score[size_t(row)], std::vector<int32_t>(steps.size() - 1), -1);
+    int32_t at = row;
+    for (size_t j = steps.size() - 1; j > 0; at = steps[j].parent[size_t(at)], --j) {
+      hypothesis.tokens[j - 1] = steps[j].token[size_t(at)];
+    }
+    hypothesis.item = constrained ? trie.item(last.rank[size_t(row)]) : trie.find(hypothesis.tokens);
   }
   std::stable_sort(result.begin(), result.end(), [](const Hypothesis& a, const Hypothesis& b) {
     if (a.score != b.score) return a.score > b.score;
@@ -99,44 +136,31 @@ std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const n
   tensor::check(trie.positions() == model.positions(),
                 "beam search: expected identifiers of {} positions, as the model has, found {}", model.positions(),
                 trie.positions());
+  for (int64_t j = 0; j < model.positions(); ++j) {
+    const int64_t expected = model.options().identifiers[size_t(j)], found = trie.level(j).vocabulary;
+    tensor::check(found == expected,
+                  "beam search: expected a vocabulary of {} at position {}, as the model has, found {}", expected, j,
+                  found);
+  }
   const autograd::NoGrad inference;
   nn::Pass pass;
   const Retriever::Memory memory = model.encode(text, pass);
-  const size_t queries = size_t(memory.queries);
-  std::vector<std::vector<Beam>> beams(queries, std::vector<Beam>(1));  // the empty prefix, once
+  std::vector<Prefixes> steps{start(memory.queries)};
   Retriever::State state;
   Tensor tokens;
-  for (int64_t level = 0; level < model.positions(); ++level) {
-    Tensor offsets(Shape{int64_t(queries) + 1}, DType::i32);
-    offsets.data<int32_t>()[0] = 0;
-    for (size_t q = 0; q < queries; ++q) {
-      offsets.data<int32_t>()[q + 1] = offsets.data<int32_t>()[q] + int32_t(beams[q].size());
-    }
-    if (offsets.data<int32_t>()[queries] == 0) break;  // no prefix has a probability above 0
-    const Variable log_p = autograd::log_softmax(model.step(memory, tokens, offsets, state));
-    std::vector<int32_t> parents, chosen;
-    for (size_t q = 0; q < queries; ++q) {
-      const int32_t first = offsets.data<int32_t>()[q];
-      std::vector<Candidate> candidates;
-      tensor::dispatch(tensor::floating, log_p.value(), [&](auto, auto type) {
-        using T = decltype(type);
-        candidates = extensions(std::span<const Beam>(beams[q]), log_p.data<T>() + first * log_p.cols(), log_p.cols(),
-                                options.constrained ? &trie : nullptr, level);
-      });
-      std::vector<Beam> next = keep(candidates, beams[q], options.beam);
-      for (size_t i = 0; i < next.size(); ++i) {
-        parents.push_back(first + candidates[i].parent);
-        chosen.push_back(candidates[i].token);
-      }
-      beams[q] = std::move(next);
-    }
-    tokens = Tensor::of<int32_t>(Shape{int64_t(chosen.size())}, std::span<const int32_t>(chosen));
-    if (level + 1 < model.positions()) {
-      model.reorder(state, Tensor::of<int32_t>(Shape{int64_t(parents.size())}, std::span<const int32_t>(parents)));
-    }
+  for (int64_t position = 0; position < model.positions() && steps.back().rows() > 0; ++position) {
+    const Prefixes& from = steps.back();
+    const Variable logits = model.step(memory, tokens, from.offsets, state);
+    const kernels::TreeLevel* const level = options.constrained ? &trie.level(position) : nullptr;
+    Prefixes to = extend(from, logits.value(), level, options.beam, position);
+    tokens = as_tensor(to.token);
+    if (position + 1 < model.positions()) model.reorder(state, as_tensor(to.parent));
+    steps.push_back(std::move(to));
   }
-  std::vector<std::vector<Hypothesis>> results;
-  for (size_t q = 0; q < queries; ++q) results.push_back(finish(beams[q], trie, options.constrained));
+  std::vector<std::vector<Hypothesis>> results(size_t(memory.queries));
+  kernels::Cpu().parallel(memory.queries, 500 * options.beam, [&](int64_t begin, int64_t end) {
+    for (int64_t q = begin; q < end; ++q) results[size_t(q)] = finish(steps, size_t(q), trie, options.constrained);
+  });
   return results;
 }
 

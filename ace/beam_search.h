@@ -19,9 +19,9 @@ struct BeamOptions {
 /// Beam search over identifiers (spec section 7): at each position every kept prefix is extended by its children in the
 /// trie (by every token, when unconstrained), and the best `beam` extensions are kept; equal scores prefer the
 /// lexicographically smaller prefix, in the final list the smaller item. Scores are normalised over the whole
-/// vocabulary before the restriction. Per query at most `beam` distinct hypotheses, best first; fewer when the tree has
-/// fewer. An extension of probability 0 is never kept. Deterministic; each query's result is its own, whatever it is
-/// batched with.
+/// vocabulary before the restriction, so a step needs all logits of its position, not only the allowed ones. Per query
+/// at most `beam` distinct hypotheses, best first; fewer when the tree has fewer. An extension of probability 0 is
+/// never kept. Deterministic; each query's result is its own, whatever it is batched with.
 std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
                                                  const BeamOptions& options);
 

@@ -1,66 +1,98 @@
 #include "ace/identifiers.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
-#include <numeric>
+#include <memory>
+
+#include "kernels/radix_sort.h"
 
 namespace ace {
 namespace {
 
-/// Sorts `order` by bits shift … shift + bits − 1 of one column, stably (a counting sort).
-void sort_by_bits(std::vector<int32_t>& order, std::vector<int32_t>& spare, const int32_t* column, int64_t stride,
-                  int shift, int bits) {
-  const uint32_t mask = (1u << bits) - 1;
-  const auto digit = [=](int32_t item) { return uint32_t(column[item * stride]) >> shift & mask; };
-  std::vector<int32_t> start(size_t(mask) + 2);
-  for (int32_t item : order) ++start[digit(item) + 1];
-  std::partial_sum(start.begin(), start.end(), start.begin());
-  for (int32_t item : order) spare[size_t(start[digit(item)]++)] = item;
-  order.swap(spare);
+/// The bits of all tokens of each position, or'ed: how wide they are.
+std::vector<uint32_t> used_bits(const int32_t* table, int64_t rows, int64_t stride, int64_t positions) {
+  std::vector<std::atomic<uint32_t>> all(static_cast<size_t>(positions));
+  kernels::Cpu().parallel(rows, positions, [&](int64_t begin, int64_t end) {
+    std::vector<uint32_t> seen(static_cast<size_t>(positions));
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < positions; ++j) seen[size_t(j)] |= uint32_t(table[i * stride + j]);
+    }
+    for (int64_t j = 0; j < positions; ++j) all[size_t(j)] |= seen[size_t(j)];
+  });
+  return {all.begin(), all.end()};
 }
 
 bool same_prefix(const int32_t* a, const int32_t* b, int64_t positions) { return std::equal(a, a + positions, b); }
 
 }  // namespace
 
-void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary) {
+void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary, const std::string& origin) {
   tensor::check(tokens.rank() == 2 && tokens.dtype() == tensor::DType::i32,
-                "identifiers: expected int32 [items, positions], found {} {}", name_of(tokens.dtype()), tokens.shape());
-  const int64_t positions = tokens.size(1);
+                "{}: expected int32 [items, positions], found {} {}", origin, name_of(tokens.dtype()), tokens.shape());
+  const int64_t items = tokens.size(0), positions = tokens.size(1);
   tensor::check(int64_t(vocabulary.size()) == positions,
-                "identifiers: expected a vocabulary size for each of {} positions, found {}", positions,
+                "{}: expected a vocabulary size for each of {} positions, found {}", origin, positions,
                 vocabulary.size());
   for (int64_t size : vocabulary) {
-    tensor::check(size >= 1 && size <= int64_t(1) << 30, "identifiers: a vocabulary of {} tokens", size);
+    tensor::check(size >= 1 && size <= int64_t(1) << 30, "{}: a vocabulary of {} tokens", origin, size);
   }
-  const int32_t* token = tokens.data<int32_t>();
-  for (int64_t i = 0; i < tokens.size(0); ++i) {
-    for (int64_t j = 0; j < positions; ++j, ++token) {
-      tensor::check(*token >= 0 && *token < vocabulary[size_t(j)],
-                    "identifiers: item {}, position {}: expected a token in 0 … {}, found {}", i, j,
-                    vocabulary[size_t(j)] - 1, *token);
+  const int32_t* const token = tokens.data<int32_t>();
+  const auto fits = [&](int64_t i, int64_t j) {
+    return uint32_t(token[i * positions + j]) < uint32_t(vocabulary[size_t(j)]);
+  };
+  std::atomic<bool> all_fit = true;
+  kernels::Cpu().parallel(items, 2 * positions, [&](int64_t begin, int64_t end) {
+    bool fit = true;
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < positions; ++j) fit &= fits(i, j);
+    }
+    if (!fit) all_fit = false;
+  });
+  for (int64_t i = 0; i < items && !all_fit; ++i) {
+    for (int64_t j = 0; j < positions; ++j) {
+      tensor::check(fits(i, j), "{}: item {}, position {}: expected a token in 0 … {}, found {}", origin, i, j,
+                    vocabulary[size_t(j)] - 1, token[i * positions + j]);
     }
   }
 }
 
-// Radix sort, last position first, at most 16 bits at a time.
+// As many positions as fit in 32 bits, last ones first, stand above the item in a word; words are sorted by them.
 std::vector<int32_t> lexicographic_order(const tensor::Tensor& tokens, int64_t positions,
                                          std::span<const int32_t> items) {
-  std::vector<int32_t> order(items.begin(), items.end());
-  if (items.empty()) {
-    order.resize(size_t(tokens.size(0)));
-    std::iota(order.begin(), order.end(), 0);
-  }
-  std::vector<int32_t> spare(order.size());
-  const int32_t* first = tokens.data<int32_t>();
-  const int64_t stride = tokens.size(1);
-  for (int64_t position = positions - 1; position >= 0; --position) {
-    uint32_t all = 0;
-    for (int32_t item : order) all |= uint32_t(first[item * stride + position]);
-    for (int shift = 0, width = int(std::bit_width(all)); shift < width; shift += 16) {
-      sort_by_bits(order, spare, first + position, stride, shift, std::min(16, width - shift));
+  const int64_t n = items.empty() ? tokens.size(0) : int64_t(items.size()), stride = tokens.size(1);
+  const int32_t* const table = tokens.data<int32_t>();
+  const kernels::Cpu cpu;
+  const std::vector<uint32_t> bits = used_bits(table, tokens.size(0), stride, positions);
+  const auto words = std::make_unique_for_overwrite<uint64_t[]>(size_t(n));
+  const auto spare = std::make_unique_for_overwrite<uint64_t[]>(size_t(kernels::radix_sort_scratch(n)));
+  const uint64_t* from = words.get();  // the order so far, in the lower halves
+  bool sorted = false;
+  const auto item_at = [&](int64_t i) {
+    return sorted ? uint32_t(from[i]) : items.empty() ? uint32_t(i) : uint32_t(items[size_t(i)]);
+  };
+  for (int64_t end = positions, begin; end > 0; end = begin) {
+    int width = 0;
+    for (begin = end; begin > 0 && width + std::bit_width(bits[size_t(begin - 1)]) <= 32; --begin) {
+      width += std::bit_width(bits[size_t(begin - 1)]);
     }
+    cpu.parallel(n, 4 * (end - begin), [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const uint32_t item = item_at(i);
+        uint64_t key = 0;
+        for (int64_t j = begin; j < end; ++j) {
+          key = key << std::bit_width(bits[size_t(j)]) | uint32_t(table[item * stride + j]);
+        }
+        words[size_t(i)] = key << 32 | item;
+      }
+    });
+    from = kernels::radix_sort(cpu, words.get(), spare.get(), n, 32, 32 + width);
+    sorted = true;
   }
+  std::vector<int32_t> order(static_cast<size_t>(n));
+  cpu.parallel(n, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) order[size_t(i)] = int32_t(item_at(i));
+  });
   return order;
 }
 

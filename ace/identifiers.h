@@ -21,10 +21,12 @@ struct Identifiers {
 };
 
 /// Fails unless `tokens` is [N, J] i32 with one vocabulary size per position and every token inside its vocabulary.
-void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary);
+/// `origin` names the table in messages.
+void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary,
+                  const std::string& origin = "identifiers");
 
 /// The items in lexicographic order of their first `positions` tokens; equal rows stay in item order. `items` restricts
-/// the order to some (ascending); empty means all. Linear time. Tokens must not be negative.
+/// the order to some (ascending); empty means all. Linear time, shared by threads. Tokens must not be negative.
 std::vector<int32_t> lexicographic_order(const tensor::Tensor& tokens, int64_t positions,
                                          std::span<const int32_t> items = {});
 

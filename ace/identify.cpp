@@ -137,6 +137,8 @@ Run identify(const Corpus& corpus, const Settings& settings, const std::filesyst
   files["settings.toml"] = to_toml(settings);
   files["items.jsonl"] = Run::items_jsonl(corpus.items);
   files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
+  const auto tree = Trie(coded.identifiers);
+  files["trie.bin"] = std::string(reinterpret_cast<const char*>(tree.bytes().data()), tree.bytes().size());
   files["identifiers.json"] =
       Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
                             corpus.checksum, report(coded, settings).dump());

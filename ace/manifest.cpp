@@ -24,9 +24,10 @@ using tensor::one_line;
 constexpr RunFile files_of_a_run[] = {
     {"settings.toml", "identify"},       {"items.jsonl", "identify"},
     {"identifiers.npy", "identify"},     {"identifiers.json", "identify"},
-    {"tokenizer.tsv", "identify"},       {"kmeans.safetensors", "identify"},
-    {"rqvae.safetensors", "identify"},   {"retriever.safetensors", "train"},
-    {"checkpoint.safetensors", "train"}, {"log.jsonl", "train"},
+    {"trie.bin", "identify"},            {"tokenizer.tsv", "identify"},
+    {"kmeans.safetensors", "identify"},  {"rqvae.safetensors", "identify"},
+    {"retriever.safetensors", "train"},  {"checkpoint.safetensors", "train"},
+    {"log.jsonl", "train"},
 };
 
 std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "ace/manifest.h"
 #include "tensor/file.h"
@@ -26,30 +25,6 @@ void check_folder(const fs::path& folder) {
   const bool corpus = tensor::exists(folder / "corpus.jsonl");
   check(tensor::exists(folder / manifest_name), "{}: not a run folder: {} is missing{}", shown(folder), manifest_name,
         corpus ? " (it is a corpus: `ace identify` makes a run from it)" : "");
-}
-
-/// Every token within its vocabulary, no two rows alike.
-void check_tokens(const Identifiers& identifiers, const std::string& file) {
-  const int64_t items = identifiers.items(), positions = identifiers.positions();
-  for (int64_t i = 0; i < items; ++i) {
-    for (int64_t j = 0; j < positions; ++j) {
-      const int32_t token = identifiers.row(i)[size_t(j)];
-      const int64_t size = identifiers.vocabulary[size_t(j)];
-      check(token >= 0 && token < size, "{}: row {}: expected a token from 0 to {} at position {}, found {}", file, i,
-            size - 1, j, token);
-    }
-  }
-  std::vector<int64_t> order(static_cast<size_t>(items));
-  std::iota(order.begin(), order.end(), 0);
-  const auto less = [&](int64_t a, int64_t b) {
-    const auto x = identifiers.row(a), y = identifiers.row(b);
-    return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end());
-  };
-  std::sort(order.begin(), order.end(), less);
-  const auto same = std::adjacent_find(order.begin(), order.end(), [&](int64_t a, int64_t b) { return !less(a, b); });
-  if (same != order.end()) {
-    fail("{}: rows {} and {} have the same identifier", file, std::min(same[0], same[1]), std::max(same[0], same[1]));
-  }
 }
 
 std::vector<int64_t> vocabulary_of(const nlohmann::json& json, const std::string& file) {
@@ -142,7 +117,7 @@ void Run::load_parts() {
         "{}: expected int32 [{}, {}] (items, positions), found {} {}", table, count, positions, name_of(tokens.dtype()),
         tokens.shape());
   identifiers.tokens = tokens;
-  check_tokens(identifiers, table);
+  trie = has("trie.bin") ? Trie::open(path("trie.bin"), identifiers) : Trie(identifiers, {}, table);
 }
 
 std::string Run::identifiers_json(const std::vector<int64_t>& vocabulary, const std::string& corpus_path,

@@ -8,6 +8,7 @@
 #include "ace/identifiers.h"
 #include "ace/settings.h"
 #include "ace/tokenizer.h"
+#include "ace/trie.h"
 #include "tensor/safetensors.h"
 
 namespace ace {
@@ -24,7 +25,7 @@ using Manifest = std::map<std::string, ManifestEntry>;
 /// `manifest.json` holds size and XXH64 of each and is written last.
 ///
 /// - by identify: settings.toml, items.jsonl, identifiers.npy, identifiers.json (vocabulary sizes, quality, corpus path
-///   and checksum), tokenizer.tsv, kmeans.safetensors, rqvae.safetensors
+///   and checksum), trie.bin, tokenizer.tsv, kmeans.safetensors, rqvae.safetensors
 /// - by train: retriever.safetensors (the best weights), checkpoint.safetensors (weights, moments, step), log.jsonl
 class Run {
  public:
@@ -48,6 +49,7 @@ class Run {
   Settings settings;
   std::vector<Item> items;
   Identifiers identifiers;
+  Trie trie;  ///< over all items: trie.bin, or built where a run has none
   std::string corpus_path, corpus_checksum;
   std::string quality_json;  ///< what `identify` reported
 

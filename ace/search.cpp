@@ -27,7 +27,7 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
     : settings_(settings),
       tokenizer_(Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
       model_(make_retriever(run, settings, tokenizer_.size(), nn::Initializer::blank())),
-      trie_(run.identifiers, pool) {
+      trie_(pool.empty() ? run.trie : Trie(run.identifiers, pool)) {
   const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
   const nn::Parameters parameters = nn::parameters(model_);
   nn::load(parameters, weights);

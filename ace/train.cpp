@@ -54,7 +54,7 @@ class Trainer {
             nn::Initializer(uint64_t(settings.seed), DType::f32, precision_of(settings.train.precision)))),
         parameters_(nn::parameters(model_)),
         adam_(parameters_, adam_options(settings.train)),
-        trie_(run.identifiers) {
+        trie_(run.trie) {
     const int64_t max_tokens = settings.tokenizer.max_tokens;
     texts_.resize(corpus.queries.size());
     for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) {

@@ -345,7 +345,7 @@ TEST(BeamSearch, WeightsThatAreNotNumbersEndInOneClearError) {
   }
 }
 
-TEST(BeamSearch, ABeamOfNoneAndATreeOfAnotherLengthAreRefused) {
+TEST(BeamSearch, ABeamOfNoneAndATreeOfOtherPositionsAreRefused) {
   const Retriever model = tiny::retriever(tiny::sizes({4, 3}), 15);
   EXPECT_EQ(message_of([&] {
               search(model, {{2}}, Trie(tiny::table({4, 3}, {{1, 0}})), 0);
@@ -353,6 +353,10 @@ TEST(BeamSearch, ABeamOfNoneAndATreeOfAnotherLengthAreRefused) {
             "beam search: expected a beam of at least 1, found 0");
   EXPECT_EQ(message_of([&] { search(model, {{2}}, Trie(tiny::table({4}, {{1}})), 1); }),
             "beam search: expected identifiers of 2 positions, as the model has, found 1");
+  EXPECT_EQ(message_of([&] {
+              search(model, {{2}}, Trie(tiny::table({4, 5}, {{1, 4}})), 1);
+            }),
+            "beam search: expected a vocabulary of 3 at position 1, as the model has, found 5");
 }
 
 TEST(BeamSearch, EqualScoresPreferTheSmallerPrefixAndAtTheEndTheSmallerItem) {

@@ -97,11 +97,11 @@ TEST_F(RunTest, PartsThatDoNotAgreeAreRefused) {
   EXPECT_EQ(refused("identifiers.npy", table(Tensor::of<int32_t>({2, 2}, {0, 0, 1, 1}))), shape + "int32 [2, 2]");
   EXPECT_EQ(refused("identifiers.npy", table(tensor::zeros({3, 2}, tensor::DType::i64))), shape + "int64 [3, 2]");
   EXPECT_EQ(refused("identifiers.npy", table(Tensor::of<int32_t>({3, 2}, {0, 0, 4, 0, 3, 1}))),
-            "identifiers.npy: row 1: expected a token from 0 to 3 at position 0, found 4");
+            "identifiers.npy: item 1, position 0: expected a token in 0 … 3, found 4");
   EXPECT_EQ(refused("identifiers.npy", table(Tensor::of<int32_t>({3, 2}, {0, 0, 3, -1, 3, 1}))),
-            "identifiers.npy: row 1: expected a token from 0 to 1 at position 1, found -1");
+            "identifiers.npy: item 1, position 1: expected a token in 0 … 1, found -1");
   EXPECT_EQ(refused("identifiers.npy", table(Tensor::of<int32_t>({3, 2}, {3, 1, 0, 0, 3, 1}))),
-            "identifiers.npy: rows 0 and 2 have the same identifier");
+            "identifiers.npy: items 0 and 2 have the same identifier [3, 1]");
   EXPECT_EQ(refused("items.jsonl", "{\"_id\": \"a\"}\n{\"_id\": \"a\"}\n"),
             "items.jsonl:2: \"_id\" \"a\" is that of line 1 too");
   const auto sizes = [](const std::string& text) { return "{\"vocabulary\": " + text + "}"; };

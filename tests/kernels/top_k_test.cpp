@@ -1,0 +1,190 @@
+#include "kernels/top_k.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/tree.h"
+#include "tests/kernels/arrays.h"
+
+namespace kernels {
+namespace {
+
+/// A drawn step of a beam search.
+template <class T>
+struct Step {
+  std::vector<T> logits;
+  std::vector<double> score;
+  std::vector<int32_t> rank, offsets{0};
+  std::vector<uint64_t> mask;
+  int64_t vocabulary;
+
+  Step(const std::vector<int32_t>& rows, int64_t cols, double share, uint64_t seed) : vocabulary(cols) {
+    for (const int32_t count : rows) offsets.push_back(offsets.back() + count);
+    const int64_t all = offsets.back();
+    logits = draw<T>(all * cols, seed, -5, 5);
+    score = draw<double>(all, seed + 1, -6, 0);
+    mask.resize(size_t(all * mask_words(cols)));
+    const std::vector<double> chance = draw<double>(all * cols, seed + 2, 0, 1);
+    for (int64_t i = 0; i < all * cols; ++i) {
+      if (chance[size_t(i)] > share) continue;
+      mask[size_t(i / cols * mask_words(cols) + i % cols / 64)] |= uint64_t(1) << i % cols % 64;
+    }
+    rank.resize(size_t(all));
+    for (size_t q = 0; q + 1 < offsets.size(); ++q) {  // beams stand by score, their prefixes anyhow
+      std::sort(score.begin() + offsets[q], score.begin() + offsets[q + 1], std::greater<>());
+      for (int32_t i = offsets[q]; i < offsets[q + 1]; ++i) rank[size_t(i)] = (7 * i + 3) % 1009;
+    }
+  }
+  Beams<T> beams(bool masked) const {
+    return {logits.data(),  score.data(),
+            rank.data(),    masked ? mask.data() : nullptr,
+            offsets.data(), int64_t(offsets.size()) - 1,
+            vocabulary};
+  }
+};
+
+struct Found {
+  std::vector<std::vector<Extension>> lists;
+  std::vector<int32_t> count;
+};
+
+void expect_equal(const Found& a, const Found& b) {
+  ASSERT_EQ(a.count, b.count);
+  for (size_t q = 0; q < a.lists.size(); ++q) {
+    for (size_t i = 0; i < a.lists[q].size(); ++i) {
+      const Extension &x = a.lists[q][i], &y = b.lists[q][i];
+      ASSERT_EQ(x.score, y.score) << "query " << q << ", place " << i;
+      ASSERT_EQ(x.row, y.row);
+      ASSERT_EQ(x.token, y.token);
+      ASSERT_EQ(x.rank, y.rank);
+    }
+  }
+}
+
+/// run(found, count, scratch) with guards behind all three.
+template <class Run>
+Found run_guarded(int64_t queries, int64_t k, int64_t scratch_size, const Run& run) {
+  const Extension guard{1.5, 2, 3, 4};
+  std::vector<Extension> found(size_t(queries * k + 1), guard), scratch(size_t(scratch_size + 1), guard);
+  std::vector<int32_t> count(size_t(queries + 1), 77);
+  run(found.data(), count.data(), scratch.data());
+  for (const auto* list : {&found, &scratch}) {
+    EXPECT_EQ(list->back().score, guard.score);
+    EXPECT_EQ(list->back().token, guard.token);
+  }
+  EXPECT_EQ(count.back(), 77);
+  count.pop_back();
+  Found result{{}, count};
+  for (int64_t q = 0; q < queries; ++q) {
+    const auto first = found.begin() + q * k;
+    result.lists.emplace_back(first, first + std::max(count[size_t(q)], 0));
+  }
+  return result;
+}
+
+template <class T>
+Found fast(const Beams<T>& beams, int64_t k) {
+  const Cpu cpu;
+  return run_guarded(beams.queries, k, top_k_scratch(k, cpu.threads()),
+                     [&](auto* found, auto* count, auto* scratch) { top_k(cpu, beams, k, found, count, scratch); });
+}
+
+template <class T>
+Found plain(const Beams<T>& beams, int64_t k) {
+  return run_guarded(beams.queries, k, beams.offsets[beams.queries] * beams.vocabulary,
+                     [&](auto* found, auto* count, auto* scratch) { top_k_plain(beams, k, found, count, scratch); });
+}
+
+template <class T>
+class TopK : public testing::Test {};
+TYPED_TEST_SUITE(TopK, Numbers);
+
+TYPED_TEST(TopK, EqualsThePlainFormBitForBit) {
+  for (const int64_t vocabulary : {1, 2, 63, 64, 65, 128, 300}) {
+    for (const double share : {0.02, 0.5, 1.0}) {
+      const Step<TypeParam> step({1, 5, 0, 17, 3}, vocabulary, share, uint64_t(vocabulary));
+      for (const bool masked : {true, false}) {
+        for (const int64_t k : {1, 5, 50, 6000}) {
+          SCOPED_TRACE(testing::Message() << vocabulary << " tokens, share " << share << ", k " << k);
+          expect_equal(fast(step.beams(masked), k), plain(step.beams(masked), k));
+        }
+      }
+    }
+  }
+}
+
+TYPED_TEST(TopK, ScoresAreLogSoftmaxOverTheWholeVocabulary) {
+  const int64_t vocabulary = 70;
+  const Step<TypeParam> step({2, 3}, vocabulary, 0.4, 5);
+  const Found found = fast(step.beams(true), 1000);
+  int64_t allowed = 0, listed = 0;
+  for (const uint64_t word : step.mask) allowed += std::popcount(word);
+  for (const auto& list : found.lists) {
+    listed += int64_t(list.size());
+    for (const Extension& e : list) {
+      EXPECT_TRUE(step.mask[size_t(e.row * 2 + e.token / 64)] >> e.token % 64 & 1);
+      const TypeParam* const x = step.logits.data() + e.row * vocabulary;
+      double total = 0;
+      for (int64_t t = 0; t < vocabulary; ++t) total += std::exp(double(x[t]));
+      EXPECT_NEAR(e.score, step.score[size_t(e.row)] + double(x[e.token]) - std::log(total), 20 * tolerance<TypeParam>);
+    }
+  }
+  EXPECT_EQ(listed, allowed);
+}
+
+TYPED_TEST(TopK, EqualScoresPreferTheSmallerPrefix) {
+  Step<TypeParam> step({3, 2}, 130, 1, 6);
+  std::fill(step.logits.begin(), step.logits.end(), TypeParam(0.25));
+  std::fill(step.score.begin(), step.score.end(), -1.0);
+  step.rank = {9, 4, 6, 1, 0};
+  for (const int64_t k : {1, 7, 129, 131, 390}) {
+    const Found found = fast(step.beams(true), k);
+    expect_equal(found, plain(step.beams(true), k));
+    for (size_t i = 0; i < found.lists[0].size(); ++i) {
+      EXPECT_EQ(found.lists[0][i].row, i < 130 ? 1 : i < 260 ? 2 : 0);
+      EXPECT_EQ(found.lists[0][i].token, int32_t(i % 130));
+    }
+  }
+}
+
+TYPED_TEST(TopK, SmallDifferencesAndHugeScoresAreNotLost) {
+  Step<TypeParam> step({8, 8}, 128, 0.7, 7);
+  const TypeParam little = std::numeric_limits<TypeParam>::epsilon();
+  for (size_t i = 0; i < step.logits.size(); ++i) step.logits[i] = 1 + little * TypeParam((i * 31) % 17);
+  for (size_t r = 0; r < 8; ++r) step.score[r] = -1e30, step.score[8 + r] = -1e-30 * double(r);
+  for (const int64_t k : {1, 3, 20}) expect_equal(fast(step.beams(true), k), plain(step.beams(true), k));
+}
+
+TYPED_TEST(TopK, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
+  const TypeParam none = -infinity<TypeParam>, nan = std::numeric_limits<TypeParam>::quiet_NaN();
+  Step<TypeParam> step({2, 2, 2, 1}, 80, 1, 8);
+  for (int64_t t = 0; t < 80; ++t) {
+    if (t != 3) step.logits[size_t(t)] = none;  // row 0: one token is left
+    step.logits[size_t(6 * 80 + t)] = none;     // row 6: none
+  }
+  step.logits[size_t(3 * 80 + 70)] = nan;                  // row 3
+  step.logits[size_t(4 * 80 + 70)] = infinity<TypeParam>;  // row 4
+  const Found found = fast(step.beams(true), 500);
+  EXPECT_EQ(found.count, (std::vector<int32_t>{81, -1, -1, -1}));
+  expect_equal(found, plain(step.beams(true), 500));
+  for (const Extension& e : found.lists[0]) EXPECT_GT(e.score, -infinity<double>);
+}
+
+TYPED_TEST(TopK, IsTheSameWithAnyNumberOfThreads) {
+  const Step<TypeParam> step(std::vector<int32_t>(40, 9), 128, 0.3, 9);
+  expect_same_for_any_threads([&] {
+    std::vector<double> all;
+    for (const auto& list : fast(step.beams(true), 12).lists) {
+      for (const Extension& e : list) all.insert(all.end(), {e.score, double(e.row), double(e.token)});
+    }
+    return all;
+  });
+}
+
+TYPED_TEST(TopK, ThereMayBeNoQueries) {
+  const Step<TypeParam> step({}, 10, 1, 10);
+  EXPECT_TRUE(fast(step.beams(true), 3).count.empty());
+}
+
+}  // namespace
+}  // namespace kernels
