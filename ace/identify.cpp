@@ -108,8 +108,7 @@ std::vector<std::string> training_queries(const Corpus& corpus) {
 
 }  // namespace
 
-Run identify(const Corpus& corpus, const Settings& settings, const std::filesystem::path& folder,
-             const Progress& progress) {
+Run identify(Corpus corpus, const Settings& settings, const std::filesystem::path& folder, const Progress& progress) {
   check_settings(settings);
   check(!std::filesystem::exists(std::filesystem::symlink_status(folder)),
         "run: {} exists already; give a folder that does not", folder.string());
@@ -126,6 +125,7 @@ Run identify(const Corpus& corpus, const Settings& settings, const std::filesyst
   std::map<std::string, std::string>& files = coded.files;
   files["settings.toml"] = to_toml(settings);
   files["items.jsonl"] = Run::items_jsonl(corpus.items);
+  corpus.items = {};  // the run has its own
   files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
   files["identifiers.json"] =
       Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
