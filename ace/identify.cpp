@@ -125,7 +125,7 @@ Run identify(Corpus corpus, const Settings& settings, const std::filesystem::pat
   std::map<std::string, std::string>& files = coded.files;
   files["settings.toml"] = to_toml(settings);
   files["items.jsonl"] = Run::items_jsonl(corpus.items);
-  corpus.items = {};  // the run has its own
+  corpus.items = std::vector<Item>();  // the run has its own; {} would keep the memory
   files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
   files["identifiers.json"] =
       Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
