@@ -61,6 +61,7 @@ Index index_ids(const std::vector<T>& rows, const std::string& file) {
 
 std::vector<Query> parse_queries(std::string_view text, const std::string& file) {
   std::vector<Query> queries;
+  queries.reserve(size_t(std::count(text.begin(), text.end(), '\n')) + 1);
   ObjectReader reader({"_id", "text"});
   for_each_line(text, file, [&](const Place& place, std::string_view line) {
     const auto values = reader.read(place, line);
@@ -156,12 +157,22 @@ const char* row_fault(const Bits* row, int64_t cols, Limits<Bits> limits) {
 }
 
 template <class Bits>
-void check_rows(const tensor::Tensor& x, Limits<Bits> limits, const std::string& file) {
+void check_rows(const tensor::Tensor& x, int64_t begin, int64_t end, Limits<Bits> limits, const std::string& file) {
   const auto* const data = static_cast<const Bits*>(x.raw());
-  for (int64_t i = 0; i < x.rows(); ++i) {
+  for (int64_t i = begin; i < end; ++i) {
     if (const char* const fault = row_fault(data + i * x.cols(), x.cols(), limits)) {
       fail("{}: row {} (line {} of corpus.jsonl) {}", file, i, i + 1, fault);
     }
+  }
+}
+
+void check_values(const tensor::Tensor& x, int64_t begin, int64_t end, const std::string& file) {
+  if (x.dtype() == DType::f16) check_rows<uint16_t>(x, begin, end, {1, 0x7c00}, file);
+  if (x.dtype() == DType::f32) check_rows<uint32_t>(x, begin, end, {1, 0x7f800000}, file);
+  if (x.dtype() == DType::f64) {  // everything is computed in f32, so that its range holds
+    using F32 = std::numeric_limits<float>;
+    const auto bits = [](float x) { return std::bit_cast<uint64_t>(double(x)); };
+    check_rows<uint64_t>(x, begin, end, {bits(F32::denorm_min()), bits(F32::max()) + 1}, file);
   }
 }
 
@@ -171,23 +182,38 @@ void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& 
         "{}: expected float16, float32 or float64 [N, D], found {} {}", file, name_of(type), x.shape());
   check(x.rows() == int64_t(items), "{}: expected {} rows, one for each line of corpus.jsonl, found {}", file, items,
         x.rows());
-  if (type == DType::f16) check_rows<uint16_t>(x, {1, 0x7c00}, file);
-  if (type == DType::f32) check_rows<uint32_t>(x, {1, 0x7f800000}, file);
-  if (type == DType::f64) {  // everything is computed in f32, so that its range holds
-    using F32 = std::numeric_limits<float>;
-    const auto bits = [](float x) { return std::bit_cast<uint64_t>(double(x)); };
-    check_rows<uint64_t>(x, {bits(F32::denorm_min()), bits(F32::max()) + 1}, file);
+}
+
+/// Adds the file of the embeddings to the checksum and checks its numbers, in one pass: it may be larger than memory.
+void add_embeddings(Checksum& checksum, std::span<const std::byte> file, const tensor::Tensor& x,
+                    const std::string& name) {
+  constexpr int64_t rows = 256;
+  const int64_t row_bytes = x.cols() * size_of(x.dtype());
+  size_t at = file.size() - size_t(x.bytes());
+  checksum.add(file.first(at));
+  for (int64_t begin = 0; begin < x.rows(); begin += rows) {
+    const int64_t end = std::min(begin + rows, x.rows());
+    check_values(x, begin, end, name);
+    const size_t size = size_t((end - begin) * row_bytes);
+    checksum.add(file.subspan(at, size));
+    at += size;
   }
 }
 
-/// XXH64 over name, size and bytes of each file that is there, in this order.
-std::string checksum_of(const fs::path& folder) {
+/// XXH64 over name, size and bytes of each file that is there, in this order. Checks the embeddings' numbers on the
+/// way.
+std::string checksum_of(const fs::path& folder, const tensor::Tensor& embeddings) {
   Checksum checksum;
   for (const char* name : {"corpus.jsonl", "items.npy", "queries.jsonl", "qrels/train.tsv", "qrels/dev.tsv",
                            "qrels/test.tsv", "settings.toml"}) {
     if (!tensor::exists(folder / name)) continue;
     const tensor::MappedFile file(folder / name);
-    checksum.add(fmt::format("{} {}\n", name, file.bytes().size())).add(file.bytes());
+    checksum.add(fmt::format("{} {}\n", name, file.bytes().size()));
+    if (name == std::string_view("items.npy")) {
+      add_embeddings(checksum, file.bytes(), embeddings, shown(folder / name));
+    } else {
+      checksum.add(file.bytes());
+    }
   }
   return checksum.text();
 }
@@ -196,6 +222,7 @@ std::string checksum_of(const fs::path& folder) {
 
 std::vector<Item> parse_items(std::string_view text, const std::string& file) {
   std::vector<Item> items;
+  items.reserve(size_t(std::count(text.begin(), text.end(), '\n')) + 1);  // growing would take half as much again
   ObjectReader reader({"_id", "split", "title", "text", "path"});
   for_each_line(text, file, [&](const Place& place, std::string_view line) {
     const auto values = reader.read(place, line);
@@ -231,7 +258,7 @@ Corpus load_corpus(const fs::path& folder) {
   corpus.embeddings = tensor::read_npy(folder / "items.npy");
   check_embeddings(corpus.embeddings, corpus.items.size(), shown(folder / "items.npy"));
   if (tensor::exists(folder / "settings.toml")) corpus.settings = tensor::read_file(folder / "settings.toml", 1 << 20);
-  corpus.checksum = checksum_of(folder);
+  corpus.checksum = checksum_of(folder, corpus.embeddings);
   return corpus;
 }
 

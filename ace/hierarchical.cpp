@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
 #include "ace/identifiers.h"
@@ -10,7 +9,6 @@ namespace ace {
 namespace {
 
 using tensor::DType;
-using tensor::Tensor;
 
 constexpr int64_t lloyd_iterations = 20;
 constexpr int64_t lloyd_items = 8192;   ///< more are clustered by mini-batches
@@ -20,18 +18,8 @@ struct Node {
   std::vector<int32_t> items, path;
 };
 
-Tensor gather(const Tensor& x, const std::vector<int32_t>& items) {
-  Tensor rows({int64_t(items.size()), x.cols()}, DType::f32);
-  float* to = rows.data<float>();
-  for (int32_t item : items) {
-    std::memcpy(to, x.data<float>() + item * x.cols(), size_t(x.cols()) * sizeof(float));
-    to += x.cols();
-  }
-  return rows;
-}
-
-std::vector<int32_t> cluster_labels(const Tensor& x, int64_t clusters, uint64_t seed) {
-  if (x.rows() <= lloyd_items) return fit_lloyd(x, clusters, lloyd_iterations, seed).labels;
+std::vector<int32_t> cluster_labels(const Rows& x, int64_t clusters, uint64_t seed) {
+  if (x.count() <= lloyd_items) return fit_lloyd(x.block(0, x.count()), clusters, lloyd_iterations, seed).labels;
   Settings::KMeans settings;
   settings.clusters = clusters;
   return fit_kmeans(x, settings, seed).labels;
@@ -51,11 +39,11 @@ bool all_equal(const std::vector<int32_t>& labels) {
 
 /// Cuts a node that is too large for a leaf into its children. Items that clustering cannot tell apart are cut by
 /// index.
-std::vector<Node> children_of(const Node& node, const Tensor& x, int64_t clusters, int64_t leaf, uint64_t seed) {
+std::vector<Node> children_of(const Node& node, const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed) {
   const int64_t count = int64_t(node.items.size());
   std::vector<int32_t> labels;
   if (node.path.size() < clustered_depth) {
-    labels = cluster_labels(gather(x, node.items), std::min(clusters, count), seed);
+    labels = cluster_labels(x.only(node.items), std::min(clusters, count), seed);
   }
   if (labels.empty() || all_equal(labels)) labels = labels_by_index(count, clusters, leaf);
   std::vector<Node> children(static_cast<size_t>(clusters));
@@ -74,15 +62,14 @@ std::vector<Node> children_of(const Node& node, const Tensor& x, int64_t cluster
 // one leaf differ in the counter, which stands at one position for all of them. Of two leaves neither path begins the
 // other, because a leaf has no children; so their rows differ at a position that both paths reach, before any counter
 // or padding. Hence a counter or a 0 of padding is never mistaken for a step of a longer path.
-Identifiers hierarchical_identifiers(const Tensor& x, int64_t clusters, int64_t leaf, uint64_t seed) {
-  tensor::check(x.rank() == 2 && x.dtype() == DType::f32 && x.rows() > 0,
-                "identifiers: expected float32 [items, width], found {} {}", name_of(x.dtype()), x.shape());
+Identifiers hierarchical_identifiers(const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed) {
+  tensor::check(x.count() > 0, "identifiers: no items");
   tensor::check(clusters >= 2 && leaf >= 1,
                 "identifiers: expected a tree of at least 2 clusters and leaves of at least "
                 "1 item, found {} and {}",
                 clusters, leaf);
   std::vector<Node> open(1), leaves;
-  open[0].items.resize(size_t(x.rows()));
+  open[0].items.resize(size_t(x.count()));
   std::iota(open[0].items.begin(), open[0].items.end(), 0);
   tensor::Random random(seed);
   std::vector<int64_t> vocabulary;  // of the steps and counters that stand at a position
@@ -101,7 +88,7 @@ Identifiers hierarchical_identifiers(const Tensor& x, int64_t clusters, int64_t 
   }
 
   const int64_t positions = int64_t(vocabulary.size());
-  Identifiers result{tensor::zeros({x.rows(), positions}, DType::i32), vocabulary};
+  Identifiers result{tensor::zeros({x.count(), positions}, DType::i32), vocabulary};
   for (const Node& node : leaves) {
     int32_t counter = 0;
     for (int32_t item : node.items) {

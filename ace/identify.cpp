@@ -24,18 +24,8 @@ struct Coded {
   json facts = json::object();
 };
 
-/// x − μ_label, in place.
-void subtract_centroids(const Tensor& x, const KMeans& fit) {
-  const int64_t width = x.cols();
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    const float* centre = fit.centroids.data<float>() + fit.labels[size_t(i)] * width;
-    float* row = x.data<float>() + i * width;
-    for (int64_t c = 0; c < width; ++c) row[c] -= centre[c];
-  }
-}
-
 /// The coarse token, where the scheme has one, then the fine tokens of what is left.
-Coded code_with_rqvae(const Tensor& x, const Settings& settings, const Progress& progress) {
+Coded code_with_rqvae(const Rows& x, const Settings& settings, const Progress& progress) {
   Coded coded;
   std::vector<int64_t> vocabulary;
   KMeans coarse;
@@ -44,12 +34,12 @@ Coded code_with_rqvae(const Tensor& x, const Settings& settings, const Progress&
     progress("k-means", 0, 1);
     coarse = fit_kmeans(x, settings.kmeans, uint64_t(settings.seed));
     progress("k-means", 1, 1, fmt::format("inertia {:.1f}", coarse.inertia));
-    subtract_centroids(x, coarse);
     vocabulary.push_back(settings.kmeans.clusters);
     coded.files["kmeans.safetensors"] = tensor::safetensors_bytes({{"centroids", coarse.centroids}});
     coded.facts["inertia"] = coarse.inertia;
   }
-  const RqVaeFit fine = fit_rqvae(x, settings.rqvae, uint64_t(settings.seed), progress);
+  const Rows left = has_coarse ? x.less(coarse.centroids, coarse.labels) : x;
+  const RqVaeFit fine = fit_rqvae(left, settings.rqvae, uint64_t(settings.seed), progress);
   coded.files["rqvae.safetensors"] = tensor::safetensors_bytes(nn::to_tensors(nn::parameters(fine.model)));
   coded.facts["reconstruction"] = fine.reconstruction;
   coded.facts["residual_variance"] = fine.variance;
@@ -57,9 +47,9 @@ Coded code_with_rqvae(const Tensor& x, const Settings& settings, const Progress&
 
   coded.prefix = settings.rqvae.codebooks + (has_coarse ? 1 : 0);
   vocabulary.insert(vocabulary.end(), size_t(settings.rqvae.codebooks), settings.rqvae.entries);
-  Tensor prefixes(Shape{x.rows(), coded.prefix}, DType::i32);
+  Tensor prefixes(Shape{x.count(), coded.prefix}, DType::i32);
   int32_t* to = prefixes.data<int32_t>();
-  for (int64_t i = 0; i < x.rows(); ++i) {
+  for (int64_t i = 0; i < x.count(); ++i) {
     if (has_coarse) *to++ = coarse.labels[size_t(i)];
     to = std::copy_n(fine.codes.data<int32_t>() + i * settings.rqvae.codebooks, settings.rqvae.codebooks, to);
   }
@@ -68,7 +58,7 @@ Coded code_with_rqvae(const Tensor& x, const Settings& settings, const Progress&
 }
 
 /// Table 2's "without the RQ-VAE tokens": the tree's own leaf counter makes rows unique.
-Coded code_hierarchically(const Tensor& x, const Settings& settings, const Progress& progress) {
+Coded code_hierarchically(const Rows& x, const Settings& settings, const Progress& progress) {
   progress("hierarchical k-means", 0, 1);
   Coded coded;
   coded.identifiers =
@@ -118,15 +108,14 @@ std::vector<std::string> training_queries(const Corpus& corpus) {
 
 }  // namespace
 
-Run identify(const Corpus& corpus, const Settings& settings, const std::filesystem::path& folder,
-             const Progress& progress) {
+Run identify(Corpus corpus, const Settings& settings, const std::filesystem::path& folder, const Progress& progress) {
   check_settings(settings);
   check(!std::filesystem::exists(std::filesystem::symlink_status(folder)),
         "run: {} exists already; give a folder that does not", folder.string());
   const std::vector<std::string> queries = training_queries(corpus);
   check(!queries.empty(), "{}: no training queries; qrels/train.tsv judges none, so nothing could be trained",
         corpus.folder.string());
-  const Tensor x = settings.identifiers.normalize ? l2_normalize(corpus.embeddings) : corpus.embeddings.to(DType::f32);
+  const Rows x(corpus.embeddings, settings.identifiers.normalize);
   Coded coded = settings.identifiers.scheme == "hierarchical" ? code_hierarchically(x, settings, progress)
                                                               : code_with_rqvae(x, settings, progress);
   progress("tokenizer", 0, 1);
@@ -136,6 +125,7 @@ Run identify(const Corpus& corpus, const Settings& settings, const std::filesyst
   std::map<std::string, std::string>& files = coded.files;
   files["settings.toml"] = to_toml(settings);
   files["items.jsonl"] = Run::items_jsonl(corpus.items);
+  corpus.items = std::vector<Item>();  // the run has its own; {} would keep the memory
   files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
   const auto tree = Trie(coded.identifiers);
   files["trie.bin"] = std::string(reinterpret_cast<const char*>(tree.bytes().data()), tree.bytes().size());

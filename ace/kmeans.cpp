@@ -1,14 +1,13 @@
 #include "ace/kmeans.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
 
 #include "ace/plus_plus.h"
+#include "kernels/group_sums.h"
 #include "kernels/nearest.h"
-#include "tensor/dispatch.h"
 
 namespace ace {
 namespace {
@@ -17,15 +16,20 @@ using tensor::DType;
 using tensor::Random;
 using tensor::Tensor;
 
-const float* row_of(const Tensor& x, int64_t row) { return x.data<float>() + row * x.cols(); }
-
-void copy_row(const float* from, const Tensor& to, int64_t row) {
-  std::memcpy(to.data<float>() + row * to.cols(), from, size_t(to.cols()) * sizeof(float));
+void copy_row(const Tensor& from, int64_t from_row, const Tensor& to, int64_t row) {
+  const int64_t width = to.cols();
+  std::memcpy(to.data<float>() + row * width, from.data<float>() + from_row * width, size_t(width) * sizeof(float));
 }
 
-/// `count` rows of x, drawn with replacement.
-void draw_rows(const Tensor& x, const Tensor& rows, Random& random) {
-  for (int64_t i = 0; i < rows.rows(); ++i) copy_row(row_of(x, random.below(x.rows())), rows, i);
+/// `count` rows of x, drawn with replacement from `window` (null: from all), in ascending order: a file is read in one
+/// direction.
+Tensor draw_rows(const Rows& x, int64_t count, const std::vector<int64_t>* window, Random& random) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  for (int64_t& row : rows) {
+    row = window == nullptr ? random.below(x.count()) : (*window)[size_t(random.below(int64_t(window->size())))];
+  }
+  std::sort(rows.begin(), rows.end());
+  return x.gather(rows);
 }
 
 void check_points(const Tensor& x) {
@@ -34,11 +38,11 @@ void check_points(const Tensor& x) {
   tensor::check(x.rows() > 0, "kmeans: no items");
 }
 
-/// Which centroid each row of x belongs to, and how far it is; keeps its buffers from call to call.
+/// Which centroid each row of a block belongs to, and how far it is; keeps its buffers from call to call.
 class Assignment {
  public:
-  /// Returns the inertia.
-  double update(const Tensor& x, const Tensor& centroids) {
+  /// Returns the inertia. `first`: the number of the block's first row, for the message.
+  double update(const Tensor& x, const Tensor& centroids, int64_t first = 0) {
     const int64_t n = x.rows(), k = centroids.rows();
     if (const int64_t needed = kernels::nearest_scratch(n, k); !scratch_.defined() || scratch_.elements() < needed) {
       scratch_ = Tensor({needed}, DType::f32);
@@ -48,7 +52,8 @@ class Assignment {
     kernels::nearest(kernels::Cpu(), x.data<float>(), centroids.data<float>(), labels.data(), distances.data(), n, k,
                      x.cols(), scratch_.data<float>());
     const auto lost = std::find(labels.begin(), labels.end(), -1);
-    tensor::check(lost == labels.end(), "kmeans: row {} holds a number that is not finite", lost - labels.begin());
+    tensor::check(lost == labels.end(), "kmeans: row {} holds a number that is not finite",
+                  first + (lost - labels.begin()));
     return std::accumulate(distances.begin(), distances.end(), 0.0);
   }
   std::vector<int32_t> labels;
@@ -58,53 +63,79 @@ class Assignment {
   Tensor scratch_;
 };
 
-/// The members of each cluster, ascending: cluster j has members[first[j]] … members[first[j + 1] − 1].
-struct Groups {
-  std::vector<int64_t> first;
-  std::vector<int32_t> members;
-  int64_t size(int64_t cluster) const { return first[size_t(cluster) + 1] - first[size_t(cluster)]; }
+std::vector<int64_t> sizes_of(const std::vector<int32_t>& labels, int64_t clusters) {
+  std::vector<int64_t> sizes(static_cast<size_t>(clusters));
+  for (int32_t label : labels) ++sizes[size_t(label)];
+  return sizes;
+}
 
-  Groups(const std::vector<int32_t>& labels, int64_t clusters) : first(size_t(clusters) + 1), members(labels.size()) {
-    for (int32_t label : labels) ++first[size_t(label) + 1];
-    std::partial_sum(first.begin(), first.end(), first.begin());
-    std::vector<int64_t> next = first;
-    for (size_t i = 0; i < labels.size(); ++i) members[size_t(next[size_t(labels[i])]++)] = int32_t(i);
+/// Where clusters move, from sums over their members that grow block by block, in the order of the rows: threads change
+/// no bit.
+class Means {
+ public:
+  Means(int64_t clusters, int64_t width)
+      : counts_(size_t(clusters)), sizes_(size_t(clusters)), sums_(tensor::zeros({clusters, width}, DType::f64)) {}
+
+  void add(const Tensor& x, const std::vector<int32_t>& labels) {
+    for (int32_t label : labels) ++sizes_[size_t(label)];
+    kernels::group_sums(kernels::Cpu(), x.data<float>(), labels.data(), sums_.data<double>(), x.rows(), x.cols());
   }
+  /// μ_j ← (count_j μ_j + Σ_{i ∈ cluster j} x_i) / (count_j + |cluster j|), and the divisor is the new count: a step of
+  /// rate 1/count towards each member in turn, and for count 0 the mean. A cluster without members stays.
+  void move(const Tensor& centroids) {
+    const int64_t width = centroids.cols();
+    kernels::Cpu().parallel(centroids.rows(), 8 * width, [&](int64_t begin, int64_t end) {
+      for (size_t j = size_t(begin); j < size_t(end); ++j) {
+        if (sizes_[j] == 0) continue;
+        const double count = counts_[j], total = count + double(sizes_[j]);
+        float* const centroid = centroids.data<float>() + int64_t(j) * width;
+        const double* const sum = sums_.data<double>() + int64_t(j) * width;
+        for (int64_t c = 0; c < width; ++c) centroid[c] = float((count * double(centroid[c]) + sum[c]) / total);
+        counts_[j] = total;
+      }
+    });
+    tensor::fill_zero(sums_);
+    std::fill(sizes_.begin(), sizes_.end(), 0);
+  }
+  std::vector<double>& counts() { return counts_; }
+
+ private:
+  std::vector<double> counts_;
+  std::vector<int64_t> sizes_;
+  Tensor sums_;
 };
 
-/// μ_j ← (count_j μ_j + Σ_{i ∈ cluster j} x_i) / (count_j + |cluster j|): a step of rate 1/count towards each member in
-/// turn, and for count 0 the mean. A cluster without members stays. Each sum is taken in the order of the members, so
-/// threads change no bit.
-void move_to_means(const Tensor& x, const Groups& groups, const std::vector<double>& counts, const Tensor& centroids) {
-  const int64_t width = x.cols(), clusters = centroids.rows();
-  const int64_t cost = (x.rows() / clusters + 2) * width;
-  kernels::Cpu().parallel(clusters, cost, [&](int64_t begin, int64_t end) {
-    std::vector<double> sum(static_cast<size_t>(width));
-    for (int64_t j = begin; j < end; ++j) {
-      if (groups.size(j) == 0) continue;
-      const double count = counts[size_t(j)], total = count + double(groups.size(j));
-      float* centroid = centroids.data<float>() + j * width;
-      for (int64_t c = 0; c < width; ++c) sum[size_t(c)] = count * double(centroid[c]);
-      for (int64_t m = groups.first[size_t(j)]; m < groups.first[size_t(j) + 1]; ++m) {
-        const float* row = row_of(x, groups.members[size_t(m)]);
-        for (int64_t c = 0; c < width; ++c) sum[size_t(c)] += double(row[c]);
-      }
-      for (int64_t c = 0; c < width; ++c) centroid[c] = float(sum[size_t(c)] / total);
-    }
-  });
+/// One pass over all rows: each block is read, assigned and added to the means of its clusters while it is in the
+/// cache. Returns the inertia; `labels` and `means` may be null.
+double pass(const Rows& x, const Tensor& centroids, std::vector<int32_t>* labels, Means* means) {
+  Assignment assignment;
+  double inertia = 0;
+  if (labels != nullptr) labels->reserve(size_t(x.count()));
+  for (int64_t begin = 0, size = x.block_rows(); begin < x.count(); begin += size) {
+    const Tensor block = x.block(begin, std::min(begin + size, x.count()));
+    inertia += assignment.update(block, centroids, begin);
+    if (means != nullptr) means->add(block, assignment.labels);
+    if (labels != nullptr) labels->insert(labels->end(), assignment.labels.begin(), assignment.labels.end());
+  }
+  return inertia;
+}
+
+KMeans assigned(const Rows& x, const Tensor& centroids) {
+  KMeans fit{centroids, {}, 0};
+  fit.inertia = pass(x, centroids, &fit.labels, nullptr);
+  return fit;
 }
 
 /// Of three k-means++ starts, each on a sample of its own, the one that fits a further sample best.
-Tensor best_start(const Tensor& x, int64_t clusters, int64_t batch, Random& random) {
+Tensor best_start(const Rows& x, int64_t clusters, int64_t batch, Random& random) {
   const int64_t wanted = 3 * batch < clusters ? 3 * clusters : 3 * batch;
-  const bool all = wanted >= x.rows();
-  Tensor validation({std::min(wanted, x.rows()), x.cols()}, DType::f32);
-  draw_rows(x, validation, random);
-  Tensor sample = all ? x : tensor::empty_like(validation), best;
+  const bool all = wanted >= x.count();
+  const Tensor validation = draw_rows(x, std::min(wanted, x.count()), nullptr, random);
+  Tensor sample = all ? x.block(0, x.count()) : Tensor(), best;
   Assignment assignment;
   double lowest = std::numeric_limits<double>::infinity();
   for (int start = 0; start < 3; ++start) {
-    if (!all) draw_rows(x, sample, random);
+    if (!all) sample = draw_rows(x, wanted, nullptr, random);
     const Tensor centroids = plus_plus(sample, clusters, random);
     const double inertia = assignment.update(validation, centroids);
     if (inertia < lowest) lowest = inertia, best = centroids;
@@ -135,22 +166,23 @@ class Stall {
 
 class MiniBatch {
  public:
-  MiniBatch(const Tensor& x, Tensor centroids, int64_t batch, Random& random)
+  MiniBatch(const Rows& x, Tensor centroids, int64_t batch, Random& random)
       : x_(x),
+        batch_(batch),
         centroids_(std::move(centroids)),
-        rows_({batch, x.cols()}, DType::f32),
-        counts_(size_t(centroids_.rows())),
-        random_(random) {}
+        means_(centroids_.rows(), x.width()),
+        random_(random),
+        windows_(x.count(), Random(random.seed(), 1)) {}
   const Tensor& centroids() const { return centroids_; }
 
   /// Draws a batch, moves the centroids; returns the batch's inertia before the move.
   double step() {
     const bool reassigns = is_time_to_reassign();
-    draw_rows(x_, rows_, random_);
+    rows_ = Tensor();  // its memory serves the next batch
+    rows_ = draw_rows(x_, batch_, window(), random_);
     const double inertia = assignment_.update(rows_, centroids_);
-    const Groups groups(assignment_.labels, centroids_.rows());
-    move_to_means(rows_, groups, counts_, centroids_);
-    for (int64_t j = 0; j < centroids_.rows(); ++j) counts_[size_t(j)] += double(groups.size(j));
+    means_.add(rows_, assignment_.labels);
+    means_.move(centroids_);
     if (reassigns) reassign();
     return inertia;
   }
@@ -158,10 +190,21 @@ class MiniBatch {
  private:
   static constexpr double reassignment_ratio = 0.01;
 
+  /// Goes on when as many rows have been drawn as it has.
+  const std::vector<int64_t>* window() {
+    if (left_ <= 0) {
+      window_ = windows_.next();
+      left_ = int64_t(window_.size()) == x_.count() ? std::numeric_limits<int64_t>::max() : int64_t(window_.size());
+    }
+    left_ -= batch_;
+    return &window_;
+  }
+
   /// While a cluster has never had a member, and else each time ten rows per cluster have been seen.
   bool is_time_to_reassign() {
-    since_reassignment_ += rows_.rows();
-    const bool empty = std::find(counts_.begin(), counts_.end(), 0.0) != counts_.end();
+    since_reassignment_ += batch_;
+    const std::vector<double>& counts = means_.counts();
+    const bool empty = std::find(counts.begin(), counts.end(), 0.0) != counts.end();
     if (!empty && since_reassignment_ < 10 * centroids_.rows()) return false;
     since_reassignment_ = 0;
     return true;
@@ -170,42 +213,40 @@ class MiniBatch {
   /// Clusters with under 0.01 of the largest count, at most half a batch of them, start anew at rows of the batch; with
   /// the smallest count of the others, so that they are not moved again at once.
   void reassign() {
-    const double threshold = reassignment_ratio * *std::max_element(counts_.begin(), counts_.end());
-    std::vector<size_t> order(counts_.size());
+    std::vector<double>& counts = means_.counts();
+    const double threshold = reassignment_ratio * *std::max_element(counts.begin(), counts.end());
+    std::vector<size_t> order(counts.size());
     std::iota(order.begin(), order.end(), size_t(0));
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return counts_[a] < counts_[b]; });
-    const auto is_small = [&](size_t j) { return counts_[j] < threshold; };
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return counts[a] < counts[b]; });
+    const auto is_small = [&](size_t j) { return counts[j] < threshold; };
     const int64_t small = std::find_if_not(order.begin(), order.end(), is_small) - order.begin();
     const int64_t moved = std::min(small, rows_.rows() / 2);
-    const double count = counts_[order[size_t(moved)]];
+    const double count = counts[order[size_t(moved)]];
     const std::vector<int64_t> rows = random_.permutation(rows_.rows());
     for (size_t i = 0; i < size_t(moved); ++i) {
-      copy_row(row_of(rows_, rows[i]), centroids_, int64_t(order[i]));
-      counts_[order[i]] = count;
+      copy_row(rows_, rows[i], centroids_, int64_t(order[i]));
+      counts[order[i]] = count;
     }
   }
 
-  const Tensor& x_;
+  const Rows& x_;
+  int64_t batch_;
   Tensor centroids_, rows_;
-  std::vector<double> counts_;
+  Means means_;
   Random& random_;
+  Windows windows_;
+  std::vector<int64_t> window_;
+  int64_t left_ = 0;  ///< rows to draw from the window
   Assignment assignment_;
   int64_t since_reassignment_ = 0;
 };
 
-KMeans assigned(const Tensor& x, const Tensor& centroids) {
-  Assignment assignment;
-  const double inertia = assignment.update(x, centroids);
-  return {centroids, std::move(assignment.labels), inertia};
-}
-
 /// Gives each empty cluster the point that is farthest from its centroid, of those that do not leave a cluster empty.
 /// Points that lie on their centroid stay.
-void fill_empty(Assignment& assignment, const Groups& groups) {
-  std::vector<int64_t> sizes, empty;
-  for (size_t j = 0; j + 1 < groups.first.size(); ++j) {
-    sizes.push_back(groups.size(int64_t(j)));
-    if (sizes.back() == 0) empty.push_back(int64_t(j));
+void fill_empty(Assignment& assignment, int64_t clusters) {
+  std::vector<int64_t> sizes = sizes_of(assignment.labels, clusters), empty;
+  for (size_t j = 0; j < sizes.size(); ++j) {
+    if (sizes[j] == 0) empty.push_back(int64_t(j));
   }
   if (empty.empty()) return;
   std::vector<size_t> order(assignment.labels.size());
@@ -224,9 +265,9 @@ void fill_empty(Assignment& assignment, const Groups& groups) {
 
 }  // namespace
 
-KMeans fit_kmeans(const Tensor& x, const Settings::KMeans& settings, uint64_t seed) {
-  check_points(x);
-  const int64_t items = x.rows(), clusters = settings.clusters;
+KMeans fit_kmeans(const Rows& x, const Settings::KMeans& settings, uint64_t seed) {
+  const int64_t items = x.count(), clusters = settings.clusters;
+  tensor::check(items > 0, "kmeans: no items");
   tensor::check(clusters >= 1 && settings.batch >= 1,
                 "kmeans: expected kmeans.clusters and kmeans.batch to be at least 1, found {} and {}", clusters,
                 settings.batch);
@@ -241,14 +282,17 @@ KMeans fit_kmeans(const Tensor& x, const Settings::KMeans& settings, uint64_t se
   for (int64_t step = 0; step < passes * items / batch; ++step) {
     if (stall.after(fit.step())) break;
   }
+  Means means(clusters, x.width());
+  pass(x, fit.centroids(), nullptr, &means);
+  means.move(fit.centroids());
   return assigned(x, fit.centroids());
 }
 
-KMeans assign_kmeans(const Tensor& x, const Tensor& centroids) {
-  check_points(x);
+KMeans assign_kmeans(const Rows& x, const Tensor& centroids) {
+  tensor::check(x.count() > 0, "kmeans: no items");
   tensor::check(
-      centroids.rank() == 2 && centroids.dtype() == DType::f32 && centroids.rows() > 0 && centroids.cols() == x.cols(),
-      "kmeans: expected float32 centroids [clusters, {}], found {} {}", x.cols(), name_of(centroids.dtype()),
+      centroids.rank() == 2 && centroids.dtype() == DType::f32 && centroids.rows() > 0 && centroids.cols() == x.width(),
+      "kmeans: expected float32 centroids [clusters, {}], found {} {}", x.width(), name_of(centroids.dtype()),
       centroids.shape());
   return assigned(x, centroids);
 }
@@ -258,44 +302,18 @@ KMeans fit_lloyd(const Tensor& x, int64_t clusters, int64_t iterations, uint64_t
   tensor::check(clusters >= 1, "kmeans: expected at least one cluster, found {}", clusters);
   Random random(seed);
   const Tensor centroids = plus_plus(x, clusters, random);
-  const std::vector<double> counts(static_cast<size_t>(clusters));
   Assignment assignment;
   std::vector<int32_t> before;
   for (int64_t i = 0; i < iterations; ++i) {
     assignment.update(x, centroids);
     if (assignment.labels == before) break;
     before = assignment.labels;
-    fill_empty(assignment, Groups(assignment.labels, clusters));
-    move_to_means(x, Groups(assignment.labels, clusters), counts, centroids);
+    fill_empty(assignment, clusters);
+    Means means(clusters, x.cols());
+    means.add(x, assignment.labels);
+    means.move(centroids);
   }
   return assigned(x, centroids);
-}
-
-Tensor l2_normalize(const Tensor& x) {
-  constexpr tensor::TypeList<float, double, tensor::f16, tensor::bf16> types;
-  tensor::check(x.rank() == 2, "embeddings: expected [items, width], found {}", x.shape());
-  Tensor result(x.shape(), DType::f32);
-  tensor::dispatch(types, x, [&](auto backend, auto type) {
-    using T = decltype(type);
-    const T* from = x.data<T>();
-    float* to = result.data<float>();
-    const int64_t width = x.cols();
-    backend.parallel(x.rows(), 4 * width, [=](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        double largest = 0, sum = 0;  // scaled by the largest, no square overflows
-        for (int64_t c = 0; c < width; ++c) largest = std::max(largest, std::abs(double(from[r * width + c])));
-        const double scale = 1 / largest;
-        for (int64_t c = 0; c < width; ++c) sum += std::pow(double(from[r * width + c]) * scale, 2);
-        const double factor = scale / std::sqrt(sum);
-        for (int64_t c = 0; c < width; ++c) to[r * width + c] = float(double(from[r * width + c]) * factor);
-      }
-    });
-  });
-  const auto values = result.values<float>();
-  const auto wrong = std::find_if_not(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-  tensor::check(wrong == values.end(), "embeddings: row {} is all zeros or not finite, and has no direction",
-                (wrong - values.begin()) / std::max<int64_t>(x.cols(), 1));
-  return result;
 }
 
 }  // namespace ace

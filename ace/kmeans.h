@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
+#include "ace/rows.h"
 #include "ace/settings.h"
-#include "tensor/tensor.h"
 
 namespace ace {
 
@@ -13,18 +13,15 @@ struct KMeans {
   double inertia = 0;           ///< Σ_i ‖x_i − μ_label‖²
 };
 
-/// x: [N, D] f32. N < K fails and names the setting that would do. The same seed gives the same clusters with any
-/// number of threads.
-KMeans fit_kmeans(const tensor::Tensor& x, const Settings::KMeans& settings, uint64_t seed);
-/// Labels and inertia of x [N, D] f32 under given centroids.
-KMeans assign_kmeans(const tensor::Tensor& x, const tensor::Tensor& centroids);
-/// Plain Lloyd iterations from k-means++ (small problems: codebook initialisation, the hierarchical tree), until no
-/// label changes. A cluster that loses all its points moves to the point farthest from its centroid. With fewer
-/// distinct points than clusters some centroids are equal, and of those the first has the points.
+/// After the mini-batches each centroid moves to the mean of all its members, once: a step of rate 1/count stays where
+/// the last batches left it. Rows are read by batches and in two passes, never held together. N < K fails and names
+/// the setting that would do. The same seed gives the same clusters with any number of threads.
+KMeans fit_kmeans(const Rows& x, const Settings::KMeans& settings, uint64_t seed);
+/// Labels and inertia of x under given centroids, in one pass.
+KMeans assign_kmeans(const Rows& x, const tensor::Tensor& centroids);
+/// Plain Lloyd iterations from k-means++ on x [N, D] f32 (small problems: codebook initialisation, the hierarchical
+/// tree), until no label changes. A cluster that loses all its points moves to the point farthest from its centroid.
+/// With fewer distinct points than clusters some centroids are equal, and of those the first has the points.
 KMeans fit_lloyd(const tensor::Tensor& x, int64_t clusters, int64_t iterations, uint64_t seed);
-
-/// Rows of x [N, D] (f32, f64, f16, bf16) scaled to length 1, as f32. A row of zeros, or with a number that is not
-/// finite, has no direction and fails.
-tensor::Tensor l2_normalize(const tensor::Tensor& x);
 
 }  // namespace ace

@@ -1,5 +1,6 @@
 #pragma once
 #include "ace/progress.h"
+#include "ace/rows.h"
 #include "ace/settings.h"
 #include "nn/layers.h"
 #include "nn/quantiser.h"
@@ -40,7 +41,7 @@ struct RqVaeFit {
   int64_t steps = 0, redrawn = 0;
 };
 
-/// Trains on the rows of x [N, D] f32 (the residuals x − μ_k).
-RqVaeFit fit_rqvae(const tensor::Tensor& x, const Settings::RqVae& settings, uint64_t seed, const Progress& progress);
+/// Trains on the rows of x (the residuals x − μ_k), which are read by batches.
+RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed, const Progress& progress);
 
 }  // namespace ace

@@ -4,6 +4,7 @@
 #include "ace/redraw.h"
 #include "ace/rqvae.h"
 #include "ace/stop.h"
+#include "kernels/reduce.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "tensor/random.h"
@@ -17,43 +18,51 @@ using tensor::Tensor;
 
 namespace {
 
-enum Stream : uint64_t { batches = 1, initial = 2 };
+enum Stream : uint64_t { batches = 1, initial = 2, windows = 3 };
 
-/// Rows of x in an order that is drawn anew each time all have been given out.
+/// Rows of x in an order that is drawn anew for each window, each row once a round, but for the few that fill no batch
+/// at its end.
 class Batches {
  public:
-  Batches(const Tensor& x, int64_t size, uint64_t seed)
-      : x_(x), size_(std::min(size, x.rows())), random_(seed, Stream::batches) {}
+  Batches(const Rows& x, int64_t size, uint64_t seed)
+      : x_(x),
+        size_(std::min(size, x.count())),
+        random_(seed, Stream::batches),
+        windows_(x.count(), tensor::Random(seed, Stream::windows)) {}
   Variable next() {
-    if (x_.defined() && size_ == x_.rows()) return Variable(x_);
-    if (order_.empty() || at_ + size_ > int64_t(order_.size())) {
-      order_ = random_.permutation(x_.rows());
+    if (size_ == x_.count()) {
+      if (!whole_.defined()) whole_ = Variable(x_.block(0, size_));
+      return whole_;
+    }
+    while (at_ + size_ > int64_t(order_.size())) {
+      order_ = windows_.next();
+      random_.shuffle(std::span(order_));
       at_ = 0;
     }
-    Tensor ids(Shape{size_}, DType::i32);
-    for (int64_t i = 0; i < size_; ++i) ids.data<int32_t>()[i] = int32_t(order_[size_t(at_ + i)]);
+    const std::span rows(order_.data() + at_, size_t(size_));
     at_ += size_;
-    return autograd::embedding(Variable(x_), ids);
+    return Variable(x_.gather(rows));
   }
 
  private:
-  Tensor x_;
+  const Rows& x_;
   int64_t size_;
   tensor::Random random_;
+  Windows windows_;
   std::vector<int64_t> order_;
   int64_t at_ = 0;
+  Variable whole_;  ///< all rows, where a batch holds them
 };
 
 /// At least 8,192 rows (or all), evenly spread: enough that k-means leaves no entry dead from the start.
-Tensor sample(const Tensor& x, int64_t entries) {
-  const int64_t wanted = std::min(x.rows(), std::max<int64_t>(8192, 64 * entries));
-  Tensor ids(Shape{wanted}, DType::i32);
-  for (int64_t i = 0; i < wanted; ++i) ids.data<int32_t>()[i] = int32_t(i * x.rows() / wanted);
-  return autograd::embedding(Variable(x), ids).value();
+Tensor sample(const Rows& x, int64_t entries) {
+  std::vector<int64_t> rows(size_t(std::min(x.count(), std::max<int64_t>(8192, 64 * entries))));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = int64_t(i) * x.count() / int64_t(rows.size());
+  return x.gather(rows);
 }
 
 /// Sets each codebook to k-means centres of the residuals that reach it, with hard codes, one after the other.
-void initialise_codebooks(const RqVae& model, const Tensor& x, uint64_t seed) {
+void initialise_codebooks(const RqVae& model, const Rows& x, uint64_t seed) {
   const autograd::NoGrad none;
   const auto& codebooks = model.quantiser().codebooks;
   Variable residual = model.encode(Variable(sample(x, codebooks.front().size(0))));
@@ -68,36 +77,34 @@ void initialise_codebooks(const RqVae& model, const Tensor& x, uint64_t seed) {
 }
 
 /// Codes and mean squared reconstruction error of all rows, with the weights as they stand.
-void encode_all(RqVaeFit& fit, const Tensor& x, const Settings::RqVae& settings) {
+void encode_all(RqVaeFit& fit, const Rows& x, const Settings::RqVae& settings) {
   const autograd::NoGrad none;
-  fit.codes = Tensor(Shape{x.rows(), settings.codebooks}, DType::i32);
-  constexpr int64_t block = 8192;
+  fit.codes = Tensor(Shape{x.count(), settings.codebooks}, DType::i32);
   double error = 0, energy = 0;
-  for (int64_t begin = 0; begin < x.rows(); begin += block) {
-    const Tensor rows = x.range(begin, std::min(begin + block, x.rows()));
+  for (int64_t begin = 0, size = 4 * x.block_rows(); begin < x.count(); begin += size) {
+    const Tensor rows = x.block(begin, std::min(begin + size, x.count()));
     const RqVae::Output out = fit.model.forward(Variable(rows), settings.alpha, settings.beta);
     std::copy_n(out.quantised.codes.data<int32_t>(), out.quantised.codes.elements(),
                 fit.codes.data<int32_t>() + begin * settings.codebooks);
     error += out.recon.value().item() * double(rows.rows());
-    const Variable nothing(tensor::zeros_like(rows));
-    energy += mean(squared_error(Variable(rows), nothing)).value().item() * double(rows.rows());
+    energy += kernels::sum_of_squares(kernels::Cpu(), rows.data<float>(), rows.elements());
   }
-  fit.reconstruction = error / double(x.rows());
-  fit.variance = energy / double(x.rows());
+  fit.reconstruction = error / double(x.count());
+  fit.variance = energy / double(x.count());
 }
 
 }  // namespace
 
-RqVaeFit fit_rqvae(const Tensor& x, const Settings::RqVae& settings, uint64_t seed, const Progress& progress) {
-  tensor::check(x.rows() > 0, "rqvae: no rows to train on");
-  std::vector<int64_t> sizes{x.cols()};
+RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed, const Progress& progress) {
+  tensor::check(x.count() > 0, "rqvae: no rows to train on");
+  std::vector<int64_t> sizes{x.width()};
   sizes.insert(sizes.end(), settings.hidden.begin(), settings.hidden.end());
   sizes.push_back(settings.latent);
   nn::Initializer init(seed, DType::f32, precision_of(settings.precision));
   RqVaeFit fit{RqVae(sizes, settings.codebooks, settings.entries, init), {}, 0, 0, 0, 0};
   if (settings.kmeans_init) initialise_codebooks(fit.model, x, seed + Stream::initial);
 
-  const int64_t per_epoch = (x.rows() + settings.batch - 1) / settings.batch;
+  const int64_t per_epoch = (x.count() + settings.batch - 1) / settings.batch;
   fit.steps = std::max(settings.epochs * per_epoch, settings.min_steps);
   const double warmup =
       double(fit.steps) * double(settings.warmup_epochs) / double(std::max<int64_t>(settings.epochs, 1));

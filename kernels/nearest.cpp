@@ -4,6 +4,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/rows.h"
+#include "kernels/sums.h"
 
 namespace kernels {
 namespace {
@@ -17,7 +18,7 @@ int64_t block_rows(int64_t n, int64_t k) {
 /// ‖x − e‖² in f64. Never inlined, so that every caller gets the same bits.
 template <class T>
 [[gnu::noinline]] double exact_distance(const T* x, const T* e, int64_t d) {
-  return OneThread{}.sum(d, [=](int64_t i) {
+  return quick_sum<double>(d, [=](int64_t i) {
     const double difference = double(x[i]) - double(e[i]);
     return difference * difference;
   });
@@ -25,7 +26,7 @@ template <class T>
 
 template <class T>
 T squared_norm(const T* x, int64_t d) {
-  return OneThread{}.sum(d, [=](int64_t i) { return x[i] * x[i]; });
+  return quick_sum<T>(d, [=](int64_t i) { return x[i] * x[i]; });
 }
 
 struct Winner {
@@ -126,14 +127,29 @@ void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t 
   }
 }
 
+// Four rows at a time, so that a code is loaded once for all four and their sums do not wait for each other. Which rows
+// stand together does not depend on the threads.
 template <class T>
 void squared_distances(Cpu cpu, const T* x, const T* e, T* y, int64_t n, int64_t k, int64_t d) {
-  for_rows(cpu, n, 3 * k * d, [=](auto team, int64_t r) {
-    for (int64_t j = 0; j < k; ++j) {
-      y[r * k + j] = team.sum(d, [=](int64_t i) {
-        const T difference = x[r * d + i] - e[j * d + i];
-        return difference * difference;
-      });
+  constexpr int64_t tall = 4;
+  cpu.parallel((n + tall - 1) / tall, 3 * tall * k * d, [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin * tall; r < std::min(end * tall, n); r += tall) {
+      const int64_t last = n - 1 - r;  // a row past the end is the last once more
+      const T *x0 = x + r * d, *x1 = x0 + std::min<int64_t>(1, last) * d, *x2 = x0 + std::min<int64_t>(2, last) * d,
+              *x3 = x0 + std::min<int64_t>(3, last) * d;
+      for (int64_t j = 0; j < k; ++j) {
+        const T* const code = e + j * d;
+        T a = 0, b = 0, c = 0, f = 0;
+#pragma omp simd reduction(+ : a, b, c, f)
+        for (int64_t i = 0; i < d; ++i) {
+          a += (x0[i] - code[i]) * (x0[i] - code[i]);
+          b += (x1[i] - code[i]) * (x1[i] - code[i]);
+          c += (x2[i] - code[i]) * (x2[i] - code[i]);
+          f += (x3[i] - code[i]) * (x3[i] - code[i]);
+        }
+        const T sum[tall] = {a, b, c, f};
+        for (int64_t row = 0; row <= std::min(last, tall - 1); ++row) y[(r + row) * k + j] = sum[row];
+      }
     }
   });
 }

@@ -21,6 +21,22 @@ double sum_range(int64_t begin, int64_t end, const F& f) {
   return total;
 }
 
+/// Σ f(i), i in 0 … n−1, by one thread, as four sums side by side: one alone would wait for each of its additions.
+template <class A, class F>
+A quick_sum(int64_t n, F f) {
+  const int64_t quarter = n / 4;
+  A a = 0, b = 0, c = 0, d = 0;
+#pragma omp simd reduction(+ : a, b, c, d)
+  for (int64_t i = 0; i < quarter; ++i) {
+    a += f(i);
+    b += f(quarter + i);
+    c += f(2 * quarter + i);
+    d += f(3 * quarter + i);
+  }
+  for (int64_t i = 4 * quarter; i < n; ++i) d += f(i);
+  return (a + b) + (c + d);
+}
+
 /// Σ f(i), i in 0 … n−1: at most 64 ranges for the threads to share, then the ranges in order.
 template <class F>
 double sum_all(Cpu cpu, int64_t n, const F& f) {

@@ -19,11 +19,11 @@ struct Options {
 
 int identify(const Flags& flags, const Options& options) {
   tensor::check(!std::filesystem::exists(options.run), "{}: exists already", ace::quote(options.run.string()));
-  const ace::Corpus corpus = ace::load_corpus(options.corpus);
+  ace::Corpus corpus = ace::load_corpus(options.corpus);
   const std::string origin = (options.corpus / "settings.toml").string();
   const ace::Settings settings = settings_for_corpus(flags, corpus.settings, origin);
   catch_signals();
-  const ace::Run run = ace::identify(corpus, settings, options.run, make_stopping_progress(flags.quiet));
+  const ace::Run run = ace::identify(std::move(corpus), settings, options.run, make_stopping_progress(flags.quiet));
   const nlohmann::json quality = tensor::parse_json(run.quality_json, "identifiers.json");
   if (flags.json) {
     print_json(quality);

@@ -109,10 +109,16 @@ TEST(Hierarchical, OneSeedGivesOneTree) {
   EXPECT_NE(rows_of(a), rows_of(hierarchical_identifiers(x, 5, 8, 10)));
 }
 
+TEST(Hierarchical, RowsInTheTypeOfTheirFileGiveTheTreeOfTheSameRowsInMemory) {
+  const tensor::Tensor x = draw(9000, 4, 3).to(tensor::DType::f16);  // the root is more than Lloyd's algorithm takes
+  const Rows stored(x, true), held(stored.block(0, x.rows()));
+  EXPECT_EQ(rows_of(hierarchical_identifiers(stored, 8, 64, 1)), rows_of(hierarchical_identifiers(held, 8, 64, 1)));
+}
+
 TEST(Hierarchical, ATreeOfOneBranchIsRefused) {
   EXPECT_THROW(hierarchical_identifiers(draw(5, 2, 1), 1, 2, 1), tensor::Error);
   EXPECT_THROW(hierarchical_identifiers(draw(5, 2, 1), 2, 0, 1), tensor::Error);
-  EXPECT_THROW(hierarchical_identifiers(draw(5, 2, 1).to(tensor::DType::f64), 2, 2, 1), tensor::Error);
+  EXPECT_THROW(hierarchical_identifiers(draw(5, 2, 1).to(tensor::DType::i32), 2, 2, 1), tensor::Error);
 }
 
 }  // namespace
