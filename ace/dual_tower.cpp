@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ace/kmeans.h"
+#include "ace/rows.h"
 #include "kernels/gemm.h"
 
 namespace ace {
@@ -23,7 +23,7 @@ nn::Variable DualTower::project(const nn::TextBatch& text, nn::Pass& pass) const
 Tensor DualTower::embed(const nn::TextBatch& text) const {
   const autograd::NoGrad inference;
   nn::Pass pass;
-  return l2_normalize(project(text, pass).value());
+  return Rows(project(text, pass).value(), true).block(0, text.sequences.count());
 }
 
 void DualTower::parameters(const std::string& name, nn::Parameters& into) const {

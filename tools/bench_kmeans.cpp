@@ -17,8 +17,9 @@ int kmeans(const Flags& flags, const Options& options) {
   check_range("--clusters", {options.clusters}, 1, 65536);
   check_range("--items", {options.items}, options.clusters, 100000000);
   check_range("--width", {options.width}, 1, 65536);
-  const Tensor x = options.embeddings ? ace::l2_normalize(tensor::read_npy(*options.embeddings))
-                                      : clustered_vectors(options.items, options.width, flags.seed());
+  const Tensor vectors = options.embeddings ? tensor::read_npy(*options.embeddings)
+                                            : clustered_vectors(options.items, options.width, flags.seed());
+  const ace::Rows x(vectors, options.embeddings.has_value());
   Report report(flags, "kmeans",
                 {{"work", "work"},
                  {"items", "items"},
@@ -32,7 +33,7 @@ int kmeans(const Flags& flags, const Options& options) {
                  {"share_copy", "of copying"}});
   ace::Settings::KMeans settings;
   settings.clusters = options.clusters;
-  const nlohmann::json sizes = {{"items", x.rows()}, {"width", x.cols()}, {"clusters", options.clusters}};
+  const nlohmann::json sizes = {{"items", x.count()}, {"width", x.width()}, {"clusters", options.clusters}};
   const auto row = [&](const char* work, double inertia) {
     nlohmann::json result = sizes;
     result.update({{"work", work}, {"inertia", inertia}});
@@ -52,9 +53,9 @@ int kmeans(const Flags& flags, const Options& options) {
 
   const Timing assigning = report.time([&] { fit = ace::assign_kmeans(x, fit.centroids); });
   nlohmann::json assigned = row("assign", fit.inertia);
-  assigned["gb_per_s"] = 1e-9 * double(x.bytes()) / assigning.seconds;
-  assigned["share_copy"] = 1e-9 * double(x.bytes()) / assigning.seconds / report.peaks().gbps;
-  report.add(std::move(assigned), assigning, 2 * double(x.rows()) * double(options.clusters) * double(x.cols()));
+  assigned["gb_per_s"] = 1e-9 * double(vectors.bytes()) / assigning.seconds;
+  assigned["share_copy"] = 1e-9 * double(vectors.bytes()) / assigning.seconds / report.peaks().gbps;
+  report.add(std::move(assigned), assigning, 2 * double(x.count()) * double(options.clusters) * double(x.width()));
   return report.print();
 }
 

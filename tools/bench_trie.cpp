@@ -19,21 +19,16 @@ std::vector<int32_t> draw_nodes(const ace::Trie& trie, int64_t level, int64_t ro
   return nodes;
 }
 
-/// What a step asks the tree for: all children of every row's node. Returns something that depends on all of them.
-int64_t visit(const ace::Trie& trie, int64_t level, std::span<const int32_t> nodes) {
-  int64_t sum = 0;
+/// A child of each node at random: what a search might choose.
+std::vector<int32_t> draw_tokens_below(const ace::Trie& trie, int64_t level, std::span<const int32_t> nodes,
+                                       uint64_t seed) {
+  tensor::Random random(seed, 100 + uint64_t(level));
+  std::vector<int32_t> tokens;
   for (const int32_t node : nodes) {
-    const ace::Trie::Children children = trie.children(level, node);
-    for (const int32_t token : children.tokens) sum += token + children.first;
+    const std::vector<int32_t> all = trie.children(level, node).tokens;
+    tokens.push_back(all[size_t(random.below(int64_t(all.size())))]);
   }
-  return sum;
-}
-
-/// The arrays of ace/trie.h: offsets of every level's nodes, their tokens, the items.
-int64_t bytes_of(const ace::Trie& trie) {
-  int64_t numbers = trie.nodes(trie.positions());
-  for (int64_t level = 0; level < trie.positions(); ++level) numbers += trie.nodes(level) + 1 + trie.nodes(level + 1);
-  return 4 * numbers;
+  return tokens;
 }
 
 int trie(const Flags& flags, const Options& options) {
@@ -44,33 +39,37 @@ int trie(const Flags& flags, const Options& options) {
                  {"items", "items"},
                  {"level", "position"},
                  {"seconds", "time"},
-                 {"bytes_per_identifier", "bytes/item"},
-                 {"children_per_row", "children/row"}});
-  int64_t seen = 0;
+                 {"bytes_per_identifier", "bytes/item"}});
+  constexpr int calls = 100;  // one is too short for the clock
   for (const int64_t items : options.items) {
     const ace::Identifiers table = draw_table(items, flags.seed());
-    const Timing building = report.time([&] { seen += ace::Trie(table).nodes(1); });
-    const ace::Trie tree(table);
+    ace::Trie tree;
+    const Timing building = report.time([&] { tree = ace::Trie(table); });
     report.add({{"work", "build"},
                 {"items", items},
                 {"seconds", building.seconds},
-                {"bytes_per_identifier", double(bytes_of(tree)) / double(items)}});
+                {"bytes_per_identifier", double(tree.bytes().size()) / double(items)}});
     for (int64_t level = 1; level < tree.positions(); ++level) {
       const std::vector<int32_t> nodes = draw_nodes(tree, level, options.rows, flags.seed());
-      constexpr int calls = 100;  // one is too short for the clock
-      const Timing timing = report.time([&] {
-        for (int i = 0; i < calls; ++i) seen += visit(tree, level, nodes);
+      const std::vector<int32_t> tokens = draw_tokens_below(tree, level, nodes, flags.seed());
+      const kernels::TreeLevel& arrays = tree.level(level);
+      std::vector<uint64_t> masks(size_t(options.rows * kernels::mask_words(arrays.vocabulary)));
+      std::vector<int32_t> children(nodes.size());
+      const auto add = [&](const char* work, const auto& call) {
+        const Timing timing = report.time([&] {
+          for (int i = 0; i < calls; ++i) call();
+        });
+        report.add({{"work", fmt::format("{} of {} rows", work, options.rows)},
+                    {"items", items},
+                    {"level", level},
+                    {"seconds", timing.seconds / calls}});
+      };
+      add("masks", [&] { kernels::tree_masks(kernels::Cpu(), arrays, nodes.data(), masks.data(), options.rows); });
+      add("children", [&] {
+        kernels::tree_children(kernels::Cpu(), arrays, nodes.data(), tokens.data(), children.data(), options.rows);
       });
-      double children = 0;
-      for (const int32_t node : nodes) children += double(tree.children(level, node).tokens.size());
-      report.add({{"work", fmt::format("step of {} rows", options.rows)},
-                  {"items", items},
-                  {"level", level},
-                  {"seconds", timing.seconds / calls},
-                  {"children_per_row", children / double(options.rows)}});
     }
   }
-  tensor::check(seen != 0, "trie: its tokens are all 0");
   return report.print();
 }
 
