@@ -38,9 +38,9 @@ class Rows {
   std::shared_ptr<const std::vector<int32_t>> labels_, items_;
 };
 
-/// Goes through N rows by windows: all of them, or, of more than 2¹⁸, each time the next 4,096 runs of 64 rows from
+/// Goes through N rows by windows: all of them, or, of more than 2¹⁷, each time the next 512 runs of 256 rows from
 /// places drawn at random, all once a round. Who draws from a window reads a file that is larger than memory in runs,
-/// and still gets rows from all over it.
+/// longer than what the system reads ahead, and still gets rows from all over it.
 class Windows {
  public:
   Windows(int64_t rows, tensor::Random random) : rows_(rows), random_(random) {}
@@ -48,7 +48,7 @@ class Windows {
   std::vector<int64_t> next();
 
  private:
-  static constexpr int64_t run = 64, runs = 4096;
+  static constexpr int64_t run = 256, runs = 512;
   int64_t rows_;
   tensor::Random random_;
   std::vector<int64_t> order_;  ///< of the runs not yet given out
