@@ -127,35 +127,36 @@ inline void rows_to_tiles(const uint32_t* rows, int64_t count, int64_t units, ui
   }
 }
 
-template <template <Narrow> class Tiles>
+template <template <Narrow> class Tiles, class Halves>
 struct AmxBf16 {
+  using Panel = Bf16Panel<Halves>;
   using Source = float;
   using Unit = uint32_t;
   using Session = typename Tiles<Narrow::bf16>::Session;
   static constexpr int64_t tall = 32, wide = narrow_wide;
-  static constexpr int64_t step = Bf16Panel::step, step_bytes = Bf16Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return tall * Bf16Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Bf16Panel::units(k); }
+  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
+  static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
+  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    const int64_t units = Bf16Panel::units(k);
+    const int64_t units = Panel::units(k);
     uint32_t rows[tall * depth_bytes / 4];
     if (a.transposed) {
-      Bf16Panel::pack<int(tall)>(a, first, count, p, k, to);
+      Panel::template pack<int(tall)>(a, first, count, p, k, to);
       for (int64_t i = 0; i < tall; ++i) {
         for (int64_t u = 0; u < units; ++u) rows[i * units + u] = to[u * tall + i];
       }
     } else {
       for (int64_t i = 0; i < count; ++i) {
-        Bf16Panel::convert(a.data + (first + i) * a.stride + p, k, rows + i * units);
+        Halves::of_row(a.data + (first + i) * a.stride + p, k, units, rows + i * units);
       }
     }
     rows_to_tiles(rows, count, units, to);
   }
   static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Bf16Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
+    Panel::template pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
   static void tile(int64_t, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
-    amx_tile<Tiles<Narrow::bf16>>(Bf16Panel::units(k), a, b, to);
+    amx_tile<Tiles<Narrow::bf16>>(Panel::units(k), a, b, to);
   }
 };
 

@@ -41,22 +41,54 @@ template <class Dot, int height>
 
 #undef ACE_DOT_PRODUCTS
 
+/// f32 to pairs of bf16 by vcvtne2ps2bf16: as PlainHalves does, but that numbers below 2⁻¹²⁶ become 0.
+struct Avx512Halves {
+  [[gnu::target("avx512bf16")]] static void of_row(const float* row, int64_t k, int64_t units, uint32_t* to) {
+    for (int64_t i = 0; i < units; i += 16) {
+      const __m512 low = load(row + 2 * i, k - 2 * i), high = load(row + 2 * i + 16, k - 2 * i - 16);
+      _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+  }
+  [[gnu::target("avx512bf16")]] static void of_columns(const float* columns, int64_t stride, int64_t count, int64_t k,
+                                                       int64_t units, int64_t height, uint32_t* to) {
+    alignas(64) int16_t places[32];  // word 2j from the first row's j, word 2j + 1 from the second's
+    for (int j = 0; j < 32; ++j) places[j] = int16_t(j / 2 + j % 2 * 16);
+    const __m512i pairs = _mm512_load_si512(places);
+    for (int64_t i = 0; i < units; ++i, columns += 2 * stride, to += height) {
+      for (int64_t j = 0; j < height; j += 16) {
+        const __m512 first = load(columns + j, 2 * i < k ? count - j : 0);
+        const __m512 second = load(columns + stride + j, 2 * i + 1 < k ? count - j : 0);
+        const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+        _mm512_mask_storeu_epi32(to + j, mask(height - j), _mm512_permutexvar_epi16(pairs, both));
+      }
+    }
+  }
+
+ private:
+  static __mmask16 mask(int64_t count) {
+    return count >= 16 ? __mmask16(0xffff) : __mmask16((1u << std::max<int64_t>(count, 0)) - 1);
+  }
+  /// The first `count` of 16 numbers, zeros behind them.
+  static __m512 load(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(mask(count), from); }
+};
+
 struct Avx512Bf16 {
+  using Panel = Bf16Panel<Avx512Halves>;
   using Source = float;
   using Unit = uint32_t;
   struct Session {};
   static constexpr int64_t tall = 14, wide = narrow_wide;
-  static constexpr int64_t step = Bf16Panel::step, step_bytes = Bf16Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return tall * Bf16Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Bf16Panel::units(k); }
+  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
+  static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
+  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    with_height(count, [&](auto height) { Bf16Panel::pack<height.value>(a, first, count, p, k, to); });
+    with_height(count, [&](auto height) { Panel::pack<height.value>(a, first, count, p, k, to); });
   }
   static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Bf16Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
+    Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
-    with_height(count, [&](auto height) { dot_tile<Bf16Dot, height.value>(Bf16Panel::units(k), a, b, to); });
+    with_height(count, [&](auto height) { dot_tile<Bf16Dot, height.value>(Panel::units(k), a, b, to); });
   }
   template <class F>
   static void with_height(int64_t count, const F& f) {

@@ -43,16 +43,25 @@ struct Call {
 };
 
 /// c = f(alpha · tile + beta · c + bias) for rows × cols of a tile whose rows are `wide` apart.
-template <class T>
-void store_tile(const T* tile, int64_t wide, int64_t rows, int64_t cols, T alpha, T beta, T* c, int64_t c_stride,
-                Finish<T> finish) {
+template <int64_t wide, class T>
+void store_tile(const T* tile, int64_t rows, int64_t cols, T alpha, T beta, T* c, int64_t c_stride, Finish<T> finish) {
+  constexpr int64_t w = lanes<T>;
   for (int64_t i = 0; i < rows; ++i, tile += wide, c += c_stride) {
-    if (beta == T(0)) {
-      OneThread{}.each(cols, [=](int64_t j) { c[j] = alpha * tile[j]; });
+    if (cols == wide) {
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < wide; j += w) {
+        Vector<T> y = alpha * load(tile + j);
+        if (beta != T(0)) y += beta * load(c + j);
+        if (finish.bias) y += load(finish.bias + j);
+        store(c + j, y);
+      }
     } else {
-      OneThread{}.each(cols, [=](int64_t j) { c[j] = alpha * tile[j] + beta * c[j]; });
+      for (int64_t j = 0; j < cols; ++j) {
+        T y = alpha * tile[j];
+        if (beta != T(0)) y += beta * c[j];
+        c[j] = finish.bias ? y + finish.bias[j] : y;
+      }
     }
-    if (finish.bias) OneThread{}.each(cols, [=](int64_t j) { c[j] += finish.bias[j]; });
     if (finish.activation) {
       with_activation(*finish.activation,
                       [=](auto function) { OneThread{}.each(cols, [=](int64_t j) { c[j] = function.value(c[j]); }); });
@@ -103,8 +112,8 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
         for (int64_t i = top; i < bottom; ++i) {
           const int64_t rows = std::min(tall, call.m - i * tall);
           Engine::tile(rows, depth, a + (i - top) * a_units, b + j * b_units, tile);
-          store_tile(tile, wide, rows, cols, call.alpha, beta, call.c + i * tall * call.c_stride + column,
-                     call.c_stride, here);
+          store_tile<wide>(tile, rows, cols, call.alpha, beta, call.c + i * tall * call.c_stride + column,
+                           call.c_stride, here);
         }
       }
     }

@@ -32,18 +32,20 @@ constexpr NarrowEngine functions_of(const char* name, Precision precision) {
 std::vector<const NarrowEngine*> available() {
   std::vector<const NarrowEngine*> found;
 #if defined(__AVX512F__)
-  static constexpr NarrowEngine amx[] = {functions_of<AmxBf16<HardwareTiles>>("amx-bf16", Precision::bf16),
-                                         functions_of<AmxInt8<HardwareTiles>>("amx-int8", Precision::int8)};
+  static constexpr NarrowEngine amx[] = {
+      functions_of<AmxBf16<HardwareTiles, Avx512Halves>>("amx-bf16", Precision::bf16),
+      functions_of<AmxInt8<HardwareTiles>>("amx-int8", Precision::int8)};
   static constexpr NarrowEngine avx512_bf16 = functions_of<Avx512Bf16>("avx512-bf16", Precision::bf16);
   static constexpr NarrowEngine avx512_int8 = functions_of<Avx512Int8>("avx512-vnni", Precision::int8);
   if (instructions().amx) found = {&amx[0], &amx[1]};
   if (instructions().avx512_bf16) found.push_back(&avx512_bf16);
   if (instructions().avx512_vnni) found.push_back(&avx512_int8);
 #endif
-  static constexpr NarrowEngine rest[] = {functions_of<PortableBf16>("portable-bf16", Precision::bf16),
-                                          functions_of<PortableInt8>("portable-int8", Precision::int8),
-                                          functions_of<AmxBf16<ModelTiles>>("amx-bf16-model", Precision::bf16),
-                                          functions_of<AmxInt8<ModelTiles>>("amx-int8-model", Precision::int8)};
+  static constexpr NarrowEngine rest[] = {
+      functions_of<PortableBf16>("portable-bf16", Precision::bf16),
+      functions_of<PortableInt8>("portable-int8", Precision::int8),
+      functions_of<AmxBf16<ModelTiles, PlainHalves>>("amx-bf16-model", Precision::bf16),
+      functions_of<AmxInt8<ModelTiles>>("amx-int8-model", Precision::int8)};
   for (const NarrowEngine& engine : rest) found.push_back(&engine);
   return found;
 }

@@ -16,31 +16,39 @@ inline uint32_t upper_half(float x) {
   return ((u & 0x7fffffffu) > 0x7f800000u ? u | 0x400000u : rounded) & 0xffff0000u;
 }
 
+/// f32 to pairs of bf16, in plain C++. (Avx512Halves in gemm_avx512.h: by the instructions for it.)
+struct PlainHalves {
+  /// to[i] = the pair (row[2i], row[2i + 1]); zeros past k.
+  static void of_row(const float* row, int64_t k, int64_t units, uint32_t* to) {
+    OneThread{}.each(k / 2, [=](int64_t i) { to[i] = upper_half(row[2 * i]) >> 16 | upper_half(row[2 * i + 1]); });
+    std::fill(to + k / 2, to + units, 0);
+    if (k % 2) to[k / 2] = upper_half(row[k - 1]) >> 16;
+  }
+  /// to[i · height + j] = the pair (columns[2i · stride + j], columns[(2i + 1) · stride + j]); zeros past k and count.
+  static void of_columns(const float* columns, int64_t stride, int64_t count, int64_t k, int64_t units, int64_t height,
+                         uint32_t* to) {
+    std::fill(to, to + units * height, 0);
+    for (int64_t p = 0; p < k; ++p, columns += stride) {
+      uint32_t* const pair = to + p / 2 * height;
+      if (p % 2 == 0) {
+        OneThread{}.each(count, [=](int64_t j) { pair[j] = upper_half(columns[j]) >> 16; });
+      } else {
+        OneThread{}.each(count, [=](int64_t j) { pair[j] |= upper_half(columns[j]); });
+      }
+    }
+  }
+};
+
 /// Pairs of bf16 along k: `height` rows, [k/2][height].
+template <class Halves>
 struct Bf16Panel {
   static constexpr int64_t step = 32, step_bytes = 64;
   static int64_t units(int64_t k) { return round_up(k, step) / 2; }
 
-  /// Row i, elements p … p + k − 1, as units(k) units.
-  static void convert(const float* row, int64_t k, uint32_t* to) {
-    OneThread{}.each(k / 2, [=](int64_t i) { to[i] = upper_half(row[2 * i]) >> 16 | upper_half(row[2 * i + 1]); });
-    std::fill(to + k / 2, to + units(k), 0);
-    if (k % 2) to[k / 2] = upper_half(row[k - 1]) >> 16;
-  }
-
   template <int height>
   static void pack(Matrix<float> x, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
     if (!x.transposed) return pack_rows<height>(x.data + first * x.stride + p, x.stride, count, k, to);
-    const float* column = x.data + p * x.stride + first;
-    for (int64_t i = 0; i < units(k); ++i, to += height, column += 2 * x.stride) {
-      const bool low = 2 * i < k, high = 2 * i + 1 < k;
-      const float *a = column, *b = column + (high ? x.stride : 0);
-      const uint32_t keep_low = low ? ~0u : 0u, keep_high = high ? ~0u : 0u;
-      std::fill(to, to + height, 0);
-      if (!low) continue;
-      OneThread{}.each(
-          count, [=](int64_t j) { to[j] = (upper_half(a[j]) >> 16 & keep_low) | (upper_half(b[j]) & keep_high); });
-    }
+    Halves::of_columns(x.data + p * x.stride + first, x.stride, count, k, units(k), height, to);
   }
 
  private:
@@ -51,7 +59,9 @@ struct Bf16Panel {
     uint32_t converted[height * piece / 2];
     for (int64_t first = 0; first < k; first += piece, to += height * piece / 2) {
       const int64_t deep = std::min(piece, k - first);
-      for (int64_t i = 0; i < count; ++i) convert(rows + i * stride + first, deep, converted + i * piece / 2);
+      for (int64_t i = 0; i < count; ++i) {
+        Halves::of_row(rows + i * stride + first, deep, units(deep), converted + i * piece / 2);
+      }
       interleave_rows<height>(converted, piece / 2, count, units(deep), to);
     }
   }
@@ -63,7 +73,8 @@ struct Bf16Panel {
 struct Int8Panel {
   static constexpr int64_t step = 64, step_bytes = 64;
   static int64_t units(int64_t k) { return round_up(k, step) / 4; }
-  /// One row's q + offset; returns its scale. A row with a number that is not finite has scale NaN.
+  /// One row's q + offset, and where `sum` is wanted Σ q; returns its scale. A row with a number that is not finite has
+  /// scale NaN.
   static float quantise(const float* row, int64_t k, int32_t offset, uint8_t* to, int32_t* sum) {
     const float largest = OneThread{}.max(k, [=](int64_t i) { return std::fabs(row[i]); });
     const bool usable = largest <= std::numeric_limits<float>::max();
@@ -71,10 +82,12 @@ struct Int8Panel {
     const auto nearest = [=](int64_t i) {  // adding 1.5 · 2²³ rounds to integers
       return std::bit_cast<int32_t>(row[i] * inverse + 12582912.0f) - 0x4b400000;
     };
-    *sum = 0;
-    std::fill(to, to + 4 * units(k), uint8_t(0));
-    if (!usable) return std::numeric_limits<float>::quiet_NaN();
-    *sum = OneThread{}.sum(k, nearest);
+    std::fill(to + k, to + 4 * units(k), uint8_t(0));
+    if (!usable) {
+      std::fill_n(to, k, uint8_t(0));
+      return std::numeric_limits<float>::quiet_NaN();
+    }
+    if (sum) *sum = OneThread{}.sum(k, nearest);
     OneThread{}.each(k, [=](int64_t i) { to[i] = uint8_t(nearest(i) + offset); });
     return inverse == 0 ? 0 : scale;
   }
@@ -93,7 +106,8 @@ struct Int8Panel {
         row = column;
       }
       int32_t sum = 0;
-      const float scale = quantise(row, k, offset, reinterpret_cast<uint8_t*>(rows + i * units(k)), &sum);
+      const float scale =
+          quantise(row, k, offset, reinterpret_cast<uint8_t*>(rows + i * units(k)), offset == 0 ? &sum : nullptr);
       scales[i] = std::bit_cast<uint32_t>(scale);
       scales[height + i] = std::bit_cast<uint32_t>(sum);
     }

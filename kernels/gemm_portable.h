@@ -7,18 +7,19 @@ namespace kernels {
 
 /// bf16: half the memory of a packed weight, at the speed of f32. A pair of B becomes two f32 by a shift and a mask.
 struct PortableBf16 {
+  using Panel = Bf16Panel<PlainHalves>;
   using Source = float;
   using Unit = uint32_t;
   struct Session {};
   static constexpr int64_t tall = vector_bytes == 64 ? 14 : 4, wide = 2 * lanes<float>;
-  static constexpr int64_t step = Bf16Panel::step, step_bytes = Bf16Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return 2 * tall * Bf16Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Bf16Panel::units(k); }
+  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
+  static int64_t a_units(int64_t k) { return 2 * tall * Panel::units(k); }
+  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
 
   /// A is kept as f32, one element after the other: pairs are packed behind, then spread to the front.
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    const int64_t pairs = Bf16Panel::units(k);
-    Bf16Panel::pack<int(tall)>(a, first, count, p, k, to + pairs * tall);
+    const int64_t pairs = Panel::units(k);
+    Panel::pack<int(tall)>(a, first, count, p, k, to + pairs * tall);
     for (int64_t i = 0; i < pairs; ++i) {
       for (int64_t j = 0; j < tall; ++j) {
         const uint32_t pair = to[(pairs + i) * tall + j];
@@ -28,7 +29,7 @@ struct PortableBf16 {
     }
   }
   static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Bf16Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
+    Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
 
   [[gnu::noinline]] static void tile(int64_t, int64_t k, const uint32_t* __restrict a, const uint32_t* __restrict b,
@@ -36,7 +37,7 @@ struct PortableBf16 {
     constexpr int w = lanes<float>;
     using Floats = Vector<float>;
     Floats sum[tall][2] = {};
-    for (int64_t p = 0; p < Bf16Panel::units(k); ++p, a += 2 * tall, b += 2 * w) {
+    for (int64_t p = 0; p < Panel::units(k); ++p, a += 2 * tall, b += 2 * w) {
       const Vector<uint32_t> left = load(b), right = load(b + w);
 #pragma GCC unroll 2
       for (int half = 0; half < 2; ++half) {

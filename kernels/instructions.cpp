@@ -22,8 +22,8 @@ Instructions ask() {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
   found.avx512_vnni = c >> 11 & 1;
   const bool tiles = (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1);  // AMX-BF16, AMX-TILE, AMX-INT8
-  found.amx = tiles && may_use_tiles();
   found.avx512_bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+  found.amx = tiles && found.avx512_bf16 && may_use_tiles();  // the latter packs for the former
   return found;
 }
 #else
