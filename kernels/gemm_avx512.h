@@ -26,7 +26,9 @@ struct Int8Dot {
 template <class Dot, int height>
 [[ACE_DOT_PRODUCTS]] void dot_tile(int64_t units, const uint32_t* __restrict a, const uint32_t* __restrict b,
                                    void* __restrict to) {
-  typename Dot::Sum sum[height][2] = {};
+  typename Dot::Sum sum[height][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = typename Dot::Sum{};
   for (int64_t p = 0; p < units; ++p, a += height, b += narrow_wide) {
     const __m512i left = _mm512_loadu_si512(b), right = _mm512_loadu_si512(b + 16);
 #pragma GCC unroll 16
@@ -36,7 +38,12 @@ template <class Dot, int height>
       sum[i][1] = Dot::add(sum[i][1], x, right);
     }
   }
-  std::memcpy(to, sum, sizeof sum);
+  char* const out = static_cast<char*>(to);
+#pragma GCC unroll 16
+  for (int i = 0; i < height; ++i) {  // one by one: copied as a whole, the sums would live in memory all along
+    std::memcpy(out + i * 128, &sum[i][0], 64);
+    std::memcpy(out + i * 128 + 64, &sum[i][1], 64);
+  }
 }
 
 #undef ACE_DOT_PRODUCTS
