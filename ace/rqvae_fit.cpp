@@ -20,8 +20,7 @@ namespace {
 
 enum Stream : uint64_t { batches = 1, initial = 2, windows = 3 };
 
-/// Rows of x in an order that is drawn anew for each window, each row once a round, but for the few that fill no batch
-/// at its end.
+/// Rows of x, window after window, each in an order that is drawn anew: every row once a round.
 class Batches {
  public:
   Batches(const Rows& x, int64_t size, uint64_t seed)
@@ -34,14 +33,15 @@ class Batches {
       if (!whole_.defined()) whole_ = Variable(x_.block(0, size_));
       return whole_;
     }
-    while (at_ + size_ > int64_t(order_.size())) {
-      order_ = windows_.next();
-      random_.shuffle(std::span(order_));
+    while (int64_t(order_.size()) < at_ + size_) {
+      std::vector<int64_t> window = windows_.next();
+      random_.shuffle(std::span(window));
+      order_.erase(order_.begin(), order_.begin() + at_);
+      order_.insert(order_.end(), window.begin(), window.end());
       at_ = 0;
     }
-    const std::span rows(order_.data() + at_, size_t(size_));
     at_ += size_;
-    return Variable(x_.gather(rows));
+    return Variable(x_.gather(std::span(order_).subspan(size_t(at_ - size_), size_t(size_))));
   }
 
  private:

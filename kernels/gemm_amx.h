@@ -10,29 +10,23 @@
 /// sums. A panel of 32 rows by one of 32 columns makes four such products of two loads each, so that loads keep up.
 namespace kernels {
 
-/// Four accumulators: rows 0–15 and 16–31 of A by columns 0–15 and 16–31 of B.
-/// Tiles of A are 64 bytes from row to row, tiles of B 128. `Unit` tells bf16 pairs from quads of int8.
 enum class Narrow { bf16, int8 };
 
-/// The tiles in plain C++: what the instructions are defined to do. Tests run the engines on it anywhere.
+/// sums [32][32] = A panel · B panel, over `units` along k, for bf16 pairs or quads of int8. The A panel: for each half
+/// of its rows, for each 16 units, one tile of 1 KiB; the B panel: [units][32].
+/// In plain C++: what the instructions are defined to do. Tests run the engines on it anywhere.
 template <Narrow kind>
-class ModelTiles {
- public:
+struct ModelTiles {
   using Sum = std::conditional_t<kind == Narrow::bf16, float, int32_t>;
   struct Session {};
-  void clear() { std::fill(&sum_[0][0], &sum_[0][0] + 4 * 256, Sum(0)); }
-  void multiply(const uint32_t* a0, const uint32_t* a1, const uint32_t* b) {
-    for (int quarter = 0; quarter < 4; ++quarter) {
-      const uint32_t *a = quarter < 2 ? a0 : a1, *columns = b + quarter % 2 * 16;
-      for (int i = 0; i < 16; ++i) {
-        for (int p = 0; p < 16; ++p) {
-          for (int j = 0; j < 16; ++j) add(sum_[quarter][i * 16 + j], a[i * 16 + p], columns[p * narrow_wide + j]);
-        }
+  static void product(int64_t units, const uint32_t* a, const uint32_t* b, Sum* sums) {
+    std::fill_n(sums, 32 * narrow_wide, Sum(0));
+    for (int64_t p = 0; p < units; ++p) {
+      for (int64_t i = 0; i < 32; ++i) {
+        const uint32_t x = a[i / 16 * units * 16 + p / 16 * 256 + i % 16 * 16 + p % 16];
+        for (int64_t j = 0; j < narrow_wide; ++j) add(sums[i * narrow_wide + j], x, b[p * narrow_wide + j]);
       }
     }
-  }
-  void store(int quarter, Sum* to) const {
-    for (int i = 0; i < 16; ++i) std::copy_n(sum_[quarter] + i * 16, 16, to + i * narrow_wide);
   }
 
  private:
@@ -43,15 +37,13 @@ class ModelTiles {
   static void add(int32_t& sum, uint32_t a, uint32_t b) {
     for (int shift = 0; shift < 32; shift += 8) sum += int32_t(a >> shift & 255) * int32_t(int8_t(b >> shift & 255));
   }
-  Sum sum_[4][256];
 };
 
 #if defined(__AVX512F__)
-/// The tiles of the processor. A thread configures them before its first product and gives them back after its last,
-/// since their state costs time at each switch of threads.
+/// By the tiles of the processor: four hold sums, two a step of A, two one of B. A thread configures them before its
+/// first product and gives them back after its last, since their state costs time at each switch of threads.
 template <Narrow kind>
-class HardwareTiles {
- public:
+struct HardwareTiles {
   using Sum = std::conditional_t<kind == Narrow::bf16, float, int32_t>;
   struct Session {
     [[gnu::target("amx-tile")]] Session() {
@@ -66,52 +58,42 @@ class HardwareTiles {
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
   };
-  [[gnu::target("amx-tile")]] void clear() {
+
+  [[gnu::target("amx-tile,amx-bf16,amx-int8"), gnu::noinline]] static void product(int64_t units, const uint32_t* a,
+                                                                                   const uint32_t* b, Sum* sums) {
+    asm volatile("" ::: "memory");  // what was packed is in memory before tiles are loaded from there
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-  }
-  [[gnu::target("amx-tile,amx-bf16,amx-int8")]] void multiply(const uint32_t* a0, const uint32_t* a1,
-                                                              const uint32_t* b) {
-    asm volatile("" ::: "memory");  // what was packed is in memory before tiles are loaded from there
-    _tile_loadd(4, a0, 64);
-    _tile_loadd(5, a1, 64);
-    _tile_loadd(6, b, 128);
-    _tile_loadd(7, b + 16, 128);
-    if constexpr (kind == Narrow::bf16) {
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
-    } else {
-      _tile_dpbusd(0, 4, 6);
-      _tile_dpbusd(1, 4, 7);
-      _tile_dpbusd(2, 5, 6);
-      _tile_dpbusd(3, 5, 7);
+    const uint32_t* lower = a + units * 16;
+    for (int64_t p = 0; p < units; p += 16, a += 256, lower += 256, b += 16 * narrow_wide) {
+      _tile_loadd(4, a, 64);
+      _tile_loadd(5, lower, 64);
+      _tile_loadd(6, b, 128);
+      _tile_loadd(7, b + 16, 128);
+      if constexpr (kind == Narrow::bf16) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      } else {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+      }
     }
-  }
-  [[gnu::target("amx-tile")]] void store(int quarter, Sum* to) const {
     constexpr int64_t stride = narrow_wide * int64_t(sizeof(Sum));
-    if (quarter == 0) _tile_stored(0, to, stride);
-    if (quarter == 1) _tile_stored(1, to, stride);
-    if (quarter == 2) _tile_stored(2, to, stride);
-    if (quarter == 3) _tile_stored(3, to, stride);
+    _tile_stored(0, sums, stride);
+    _tile_stored(1, sums + 16, stride);
+    _tile_stored(2, sums + 16 * narrow_wide, stride);
+    _tile_stored(3, sums + 16 * narrow_wide + 16, stride);
     asm volatile("" ::: "memory");
   }
 };
 #endif
 
-/// sums [32][32] = A panel · B panel. The A panel: for each half of its rows, for each 16 units along k, one tile.
-template <class Tiles>
-void amx_tile(int64_t units, const uint32_t* a, const uint32_t* b, typename Tiles::Sum* sums) {
-  Tiles tiles;
-  tiles.clear();
-  const uint32_t* lower = a + units * 16;
-  for (int64_t p = 0; p < units; p += 16) tiles.multiply(a + p * 16, lower + p * 16, b + p * narrow_wide);
-  for (int quarter = 0; quarter < 4; ++quarter)
-    tiles.store(quarter, sums + quarter / 2 * 16 * narrow_wide + quarter % 2 * 16);
-}
 /// Rows of `units` units each, one after the other, as the tiles of a panel; rows past `count` are zeros.
 inline void rows_to_tiles(const uint32_t* rows, int64_t count, int64_t units, uint32_t* to) {
   for (int64_t half = 0; half < 2; ++half) {
@@ -156,7 +138,7 @@ struct AmxBf16 {
     Panel::template pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
   static void tile(int64_t, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
-    amx_tile<Tiles<Narrow::bf16>>(Panel::units(k), a, b, to);
+    Tiles<Narrow::bf16>::product(Panel::units(k), a, b, to);
   }
 };
 
@@ -180,7 +162,7 @@ struct AmxInt8 {
   }
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     alignas(64) int32_t sums[tall * wide];
-    amx_tile<Tiles<Narrow::int8>>(Int8Panel::units(k), a, b, sums);
+    Tiles<Narrow::int8>::product(Int8Panel::units(k), a, b, sums);
     Int8Panel::finish(count, wide, sums, a + tall * Int8Panel::units(k), b + wide * Int8Panel::units(k), to);
   }
 };

@@ -304,6 +304,14 @@ TEST(RqVae, FewerRowsThanEntriesAreHandled) {
   EXPECT_EQ(single.codes.shape(), (Shape{1, 2}));
 }
 
+TEST(RqVae, ABatchMayBeLargerThanAWindowOfTheRows) {
+  Settings::RqVae settings = small_settings();
+  settings.entries = 4, settings.latent = 2, settings.hidden = {2}, settings.kmeans_init = false;
+  settings.epochs = 1, settings.warmup_epochs = 0, settings.min_steps = 2, settings.batch = 150000;
+  const Tensor x = clouds(200000, 2, 4, 0.1, 5);
+  EXPECT_EQ(fit_rqvae(x, settings, 1, {}).codes.rows(), 200000);
+}
+
 TEST(RqVae, TheSameSeedGivesTheSameBits) {
   const tiny::OneThread one;
   const Tensor x = clouds(600, 8, 20, 0.3, 5);
