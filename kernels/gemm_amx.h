@@ -110,32 +110,27 @@ inline void rows_to_tiles(const uint32_t* rows, int64_t count, int64_t units, ui
 }
 
 template <template <Narrow> class Tiles, class Halves>
-struct AmxBf16 {
-  using Panel = Bf16Panel<Halves>;
-  using Source = float;
-  using Unit = uint32_t;
+struct AmxBf16 : Bf16Engine<Halves, 32> {
+  using Base = Bf16Engine<Halves, 32>;
+  using Panel = typename Base::Panel;
   using Session = typename Tiles<Narrow::bf16>::Session;
-  static constexpr int64_t tall = 32, wide = narrow_wide;
-  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
+  static constexpr int64_t tall = Base::tall;
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
     const int64_t units = Panel::units(k);
     uint32_t rows[tall * depth_bytes / 4];
-    if (a.transposed) {
-      Panel::template pack<int(tall)>(a, first, count, p, k, to);
-      for (int64_t i = 0; i < tall; ++i) {
-        for (int64_t u = 0; u < units; ++u) rows[i * units + u] = to[u * tall + i];
+    if (a.transposed) {  // pairs come as [units][32]: 16 × 16 of them, transposed, are a tile
+      Base::pack_a(a, first, count, p, k, rows);
+      for (int64_t half = 0; half < 2; ++half) {
+        for (int64_t u = 0; u < units; u += 16, to += 256) {
+          interleave_rows<16>(rows + u * tall + half * 16, tall, 16, 16, to);
+        }
       }
-    } else {
-      for (int64_t i = 0; i < count; ++i) {
-        Halves::of_row(a.data + (first + i) * a.stride + p, k, units, rows + i * units);
-      }
+      return;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      Halves::of_row(a.data + (first + i) * a.stride + p, k, units, rows + i * units);
     }
     rows_to_tiles(rows, count, units, to);
-  }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Panel::template pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
   static void tile(int64_t, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     Tiles<Narrow::bf16>::product(Panel::units(k), a, b, to);
@@ -143,27 +138,18 @@ struct AmxBf16 {
 };
 
 template <template <Narrow> class Tiles>
-struct AmxInt8 {
-  using Source = float;
-  using Unit = uint32_t;
+struct AmxInt8 : Int8Engine<32> {
   using Session = typename Tiles<Narrow::int8>::Session;
-  static constexpr int64_t tall = 32, wide = narrow_wide;
-  static constexpr int64_t step = Int8Panel::step, step_bytes = Int8Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return Int8Panel::panel_units(tall, k); }
-  static int64_t b_units(int64_t k) { return Int8Panel::panel_units(wide, k); }
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    const int64_t units = Int8Panel::units(k);
+    const int64_t units = Panel::units(k);
     uint32_t rows[tall * depth_bytes / 4];
-    Int8Panel::quantise_rows(a, first, count, tall, p, k, 128, rows, to + tall * units);
+    Panel::quantise_rows(a, first, count, tall, p, k, 128, rows, to + tall * units);
     rows_to_tiles(rows, count, units, to);
-  }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Int8Panel::pack<int(wide)>(transposed(b), first, count, p, k, 0, to);
   }
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     alignas(64) int32_t sums[tall * wide];
-    Tiles<Narrow::int8>::product(Int8Panel::units(k), a, b, sums);
-    Int8Panel::finish(count, wide, sums, a + tall * Int8Panel::units(k), b + wide * Int8Panel::units(k), to);
+    Tiles<Narrow::int8>::product(Panel::units(k), a, b, sums);
+    finish(count, k, sums, a, b, to);
   }
 };
 

@@ -79,24 +79,15 @@ struct Avx512Halves {
   static __m512 load(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(mask(count), from); }
 };
 
-struct Avx512Bf16 {
-  using Panel = Bf16Panel<Avx512Halves>;
-  using Source = float;
-  using Unit = uint32_t;
-  struct Session {};
-  static constexpr int64_t tall = 14, wide = narrow_wide;
-  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
+struct Avx512Bf16 : Bf16Engine<Avx512Halves, 14> {
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
     with_height(count, [&](auto height) { Panel::pack<height.value>(a, first, count, p, k, to); });
-  }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
   }
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     with_height(count, [&](auto height) { dot_tile<Bf16Dot, height.value>(Panel::units(k), a, b, to); });
   }
+
+ private:
   template <class F>
   static void with_height(int64_t count, const F& f) {
     if (count <= 2) return f(std::integral_constant<int, 2>());
@@ -105,24 +96,11 @@ struct Avx512Bf16 {
   }
 };
 
-struct Avx512Int8 {
-  using Source = float;
-  using Unit = uint32_t;
-  struct Session {};
-  static constexpr int64_t tall = 14, wide = narrow_wide;
-  static constexpr int64_t step = Int8Panel::step, step_bytes = Int8Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return Int8Panel::panel_units(tall, k); }
-  static int64_t b_units(int64_t k) { return Int8Panel::panel_units(wide, k); }
-  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Int8Panel::pack<int(tall)>(a, first, count, p, k, 128, to);
-  }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Int8Panel::pack<int(wide)>(transposed(b), first, count, p, k, 0, to);
-  }
+struct Avx512Int8 : Int8Engine<14> {
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     alignas(64) int32_t sums[tall * wide];
-    dot_tile<Int8Dot, int(tall)>(Int8Panel::units(k), a, b, sums);
-    Int8Panel::finish(count, wide, sums, a + tall * Int8Panel::units(k), b + wide * Int8Panel::units(k), to);
+    dot_tile<Int8Dot, int(tall)>(Panel::units(k), a, b, sums);
+    finish(count, k, sums, a, b, to);
   }
 };
 

@@ -118,10 +118,44 @@ struct Int8Panel {
     quantise_rows(x, first, count, height, p, k, offset, rows, to + height * units(k));
     interleave_rows<height>(rows, units(k), count, units(k), to);
   }
+};
 
+/// What engines have in common whose panels are these; each adds how it computes a tile.
+template <class Halves, int64_t rows, int64_t columns = narrow_wide>
+struct Bf16Engine {
+  using Panel = Bf16Panel<Halves>;
+  using Source = float;
+  using Unit = uint32_t;
+  struct Session {};
+  static constexpr int64_t tall = rows, wide = columns, step = Panel::step, step_bytes = Panel::step_bytes;
+  static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
+  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
+  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
+    Panel::template pack<int(tall)>(a, first, count, p, k, to);
+  }
+  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
+    Panel::template pack<int(wide)>(transposed(b), first, count, p, k, to);
+  }
+};
+
+template <int64_t rows>
+struct Int8Engine {
+  using Panel = Int8Panel;
+  using Source = float;
+  using Unit = uint32_t;
+  struct Session {};
+  static constexpr int64_t tall = rows, wide = narrow_wide, step = Panel::step, step_bytes = Panel::step_bytes;
+  static int64_t a_units(int64_t k) { return Panel::panel_units(tall, k); }
+  static int64_t b_units(int64_t k) { return Panel::panel_units(wide, k); }
+  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
+    Panel::pack<int(tall)>(a, first, count, p, k, 128, to);
+  }
+  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
+    Panel::pack<int(wide)>(transposed(b), first, count, p, k, 0, to);
+  }
   /// to_ij = scale_i scale_j (sum_ij − 128 Σ q_j), for `count` rows of a tile of integer sums.
-  static void finish(int64_t count, int64_t wide, const int32_t* sums, const uint32_t* a_scales,
-                     const uint32_t* b_scales, float* to) {
+  static void finish(int64_t count, int64_t k, const int32_t* sums, const uint32_t* a, const uint32_t* b, float* to) {
+    const uint32_t *a_scales = a + tall * Panel::units(k), *b_scales = b + wide * Panel::units(k);
     for (int64_t i = 0; i < count; ++i, sums += wide, to += wide) {
       const float scale = std::bit_cast<float>(a_scales[i]);
       OneThread{}.each(wide, [=](int64_t j) {

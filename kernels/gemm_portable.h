@@ -6,15 +6,8 @@
 namespace kernels {
 
 /// bf16: half the memory of a packed weight, at the speed of f32. A pair of B becomes two f32 by a shift and a mask.
-struct PortableBf16 {
-  using Panel = Bf16Panel<PlainHalves>;
-  using Source = float;
-  using Unit = uint32_t;
-  struct Session {};
-  static constexpr int64_t tall = vector_bytes == 64 ? 14 : 4, wide = 2 * lanes<float>;
-  static constexpr int64_t step = Panel::step, step_bytes = Panel::step_bytes;
+struct PortableBf16 : Bf16Engine<PlainHalves, vector_bytes == 64 ? 14 : 4, 2 * lanes<float>> {
   static int64_t a_units(int64_t k) { return 2 * tall * Panel::units(k); }
-  static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
 
   /// A is kept as f32, one element after the other: pairs are packed behind, then spread to the front.
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
@@ -28,10 +21,6 @@ struct PortableBf16 {
       }
     }
   }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Panel::pack<int(wide)>(transposed(b), first, count, p, k, to);
-  }
-
   [[gnu::noinline]] static void tile(int64_t, int64_t k, const uint32_t* __restrict a, const uint32_t* __restrict b,
                                      float* __restrict to) {
     constexpr int w = lanes<float>;
@@ -60,23 +49,10 @@ struct PortableBf16 {
 };
 
 /// int8, by plain loops over integers.
-struct PortableInt8 {
-  using Source = float;
-  using Unit = uint32_t;
-  struct Session {};
-  static constexpr int64_t tall = 8, wide = narrow_wide;
-  static constexpr int64_t step = Int8Panel::step, step_bytes = Int8Panel::step_bytes;
-  static int64_t a_units(int64_t k) { return Int8Panel::panel_units(tall, k); }
-  static int64_t b_units(int64_t k) { return Int8Panel::panel_units(wide, k); }
-  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Int8Panel::pack<int(tall)>(a, first, count, p, k, 128, to);
-  }
-  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    Int8Panel::pack<int(wide)>(transposed(b), first, count, p, k, 0, to);
-  }
+struct PortableInt8 : Int8Engine<8> {
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     int32_t sums[tall * wide] = {};
-    for (int64_t p = 0; p < Int8Panel::units(k); ++p) {
+    for (int64_t p = 0; p < Panel::units(k); ++p) {
       for (int64_t i = 0; i < count; ++i) {
         const uint32_t x = a[p * tall + i];
         const int32_t x0 = int32_t(x & 255), x1 = int32_t(x >> 8 & 255), x2 = int32_t(x >> 16 & 255),
@@ -89,7 +65,7 @@ struct PortableInt8 {
         });
       }
     }
-    Int8Panel::finish(count, wide, sums, a + tall * Int8Panel::units(k), b + wide * Int8Panel::units(k), to);
+    finish(count, k, sums, a, b, to);
   }
 };
 
