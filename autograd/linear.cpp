@@ -90,6 +90,8 @@ struct FrozenWeight {
 };
 
 void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision precision) {
+  check(weight.value().rank() == 2 && inputs > 0 && weight.size(1) % inputs == 0,
+        "linear: a weight {} cannot serve {} inputs of equal width", weight.shape(), inputs);
   if (weight.dtype() != tensor::DType::f32) return weight.freeze(nullptr);
   const int64_t out = weight.size(0), in = weight.size(1), width = in / inputs;
   auto form = std::make_shared<FrozenWeight>(FrozenWeight{precision, {}});
@@ -112,6 +114,9 @@ void check_linear(std::span<const Variable> x, const Variable& weight, const Var
           "linear: {} weight {} for {} x {}, {} of them", tensor::name_of(weight.dtype()), weight.shape(),
           tensor::name_of(input.dtype()), input.shape(), x.size());
   }
+  check(!weight.frozen() || weight.frozen()->parts.size() == x.size(),
+        "linear: a weight that was frozen for {} inputs is given {}",
+        weight.frozen() ? weight.frozen()->parts.size() : 0, x.size());
   check(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear: expected bias [{}], found {}",
         weight.size(0), bias.defined() ? bias.shape() : Shape{});
   using enum kernels::Activation;
@@ -166,32 +171,30 @@ Variable linear(std::span<const Variable> x, const Variable& weight, const Varia
   for (const Variable& input : x) values.push_back(input.value());
   inputs.push_back(weight);
   if (bias.defined()) inputs.push_back(bias);
-  return record(Op::linear, y, inputs,
-                [=, y = form.activation ? y : Tensor(), weight = weight.value()](const Tensor& dy, Gradients dx) {
-                  dispatch(floating, dy, [&](auto backend, auto type) {
-                    using T = decltype(type);
-                    const Tensor dz = before_activation<T>(backend, form, y, dy);
-                    const Matrix<T> d{dz.data<T>(), out}, d_transposed{dz.data<T>(), out, true};
-                    const size_t n = values.size();
-                    for (size_t i = 0; i < n; ++i) {
-                      const Grad<T> gx = dx[i].template into<T>();
-                      if (!gx) continue;
-                      kernels::gemm(backend, rows, width, out, T(1), d,
-                                    Matrix<T>{weight.data<T>() + int64_t(i) * width, in}, gx.add ? T(1) : T(0), gx.data,
-                                    width, {}, form.precision);
-                    }
-                    if (const Grad<T> gw = dx[n].template into<T>()) {
-                      for (size_t i = 0; i < n; ++i) {
-                        kernels::gemm(backend, out, width, rows, T(1), d_transposed,
-                                      Matrix<T>{values[i].template data<T>(), width}, gw.add ? T(1) : T(0),
-                                      gw.data + int64_t(i) * width, in, {}, form.precision);
-                      }
-                    }
-                    if (dx.size() > n + 1 && dx[n + 1]) {
-                      kernels::sum_rows(backend, dz.data<T>(), out, dx[n + 1].template into<T>(), rows, out);
-                    }
-                  });
-                });
+  const auto backward = [=, y = form.activation ? y : Tensor(), weight = weight.value()](const Tensor& dy,
+                                                                                         Gradients dx) {
+    dispatch(floating, dy, [&](auto backend, auto type) {
+      using T = decltype(type);
+      const Tensor dz = before_activation<T>(backend, form, y, dy);
+      const Matrix<T> d{dz.data<T>(), out}, d_transposed{dz.data<T>(), out, true};
+      const size_t n = values.size();
+      for (size_t i = 0; i < n; ++i) {
+        const Grad<T> gx = dx[i].template into<T>();
+        if (!gx) continue;
+        kernels::gemm(backend, rows, width, out, T(1), d, Matrix<T>{weight.data<T>() + int64_t(i) * width, in},
+                      gx.add ? T(1) : T(0), gx.data, width, {}, form.precision);
+      }
+      const Grad<T> gw = dx[n].template into<T>();
+      for (size_t i = 0; gw && i < n; ++i) {
+        kernels::gemm(backend, out, width, rows, T(1), d_transposed, Matrix<T>{values[i].template data<T>(), width},
+                      gw.add ? T(1) : T(0), gw.data + int64_t(i) * width, in, {}, form.precision);
+      }
+      if (dx.size() > n + 1 && dx[n + 1]) {
+        kernels::sum_rows(backend, dz.data<T>(), out, dx[n + 1].template into<T>(), rows, out);
+      }
+    });
+  };
+  return record(Op::linear, y, inputs, backward);
 }
 
 }  // namespace autograd

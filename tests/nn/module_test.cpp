@@ -138,6 +138,19 @@ TEST(Freeze, ALinearLayerGivesTheSameBitsAndTakesNoGradient) {
   EXPECT_FALSE(linear.bias.requires_grad());
 }
 
+TEST(Freeze, AWeightServesAsManyInputsAsItWasFrozenFor) {
+  Initializer init(1);
+  const Linear linear(3, 4, init, 2);
+  freeze(parameters(linear), Precision::full);
+  EXPECT_EQ(message_of([&] {
+              linear(drawn(Shape{5, 4}, 2));
+            }),
+            "linear: a weight that was frozen for 2 inputs is given 1");
+  const Linear other(3, 5, init);
+  EXPECT_EQ(message_of([&] { autograd::freeze_weight(other.weight, 2, Precision::full); }),
+            "linear: a weight [3, 5] cannot serve 2 inputs of equal width");
+}
+
 TEST(Freeze, AReplacedWeightIsFrozenNoMore) {
   Initializer init(1);
   const Linear linear(3, 4, init, 2);
