@@ -152,6 +152,22 @@ TEST_F(RunVerbs, SettingsOfTheRunHold) {
   EXPECT_EQ(run({"search", folder / "run", "a dog", "--set", "search.beam=20", "--config", settings}).code, 0);
 }
 
+TEST_F(RunVerbs, TrainsAndSearchesInNarrowPrecisions) {
+  ASSERT_EQ(run({"train", folder / "run", "--quiet", "--precision", "bf16"}).code, 0);
+  EXPECT_EQ(json::parse(run({"inspect", folder / "run", "--json"}).out)["settings"]["train.precision"], "\"bf16\"");
+  const json full = json::parse(run({"search", folder / "run", "a dog", "--json", "--top", "8"}).out);
+  for (const char* precision : {"bf16", "int8"}) {
+    const Outcome outcome = run({"search", folder / "run", "a dog", "--json", "--top", "8", "--precision", precision});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json narrow = json::parse(outcome.out);
+    EXPECT_NE(narrow, full) << "some digit differs";
+    EXPECT_NEAR(narrow[0]["results"][0]["score"].get<double>(), full[0]["results"][0]["score"].get<double>(), 0.1);
+  }
+  const Outcome refused = run({"train", folder / "run", "--resume", "--precision", "int8"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("train.precision: expected \"f32\" or \"bf16\", found \"int8\""), std::string::npos);
+}
+
 TEST_F(RunVerbs, ADamagedRunIsRefused) {
   train();
   std::filesystem::resize_file(folder / "run/retriever.safetensors", 1000);
