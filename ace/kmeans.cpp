@@ -194,7 +194,9 @@ class MiniBatch {
   const std::vector<int64_t>* window() {
     if (left_ <= 0) {
       window_ = windows_.next();
-      left_ = int64_t(window_.size()) == x_.count() ? std::numeric_limits<int64_t>::max() : int64_t(window_.size());
+      const bool all = int64_t(window_.size()) == x_.count();
+      if (!all) x_.announce(window_);
+      left_ = all ? std::numeric_limits<int64_t>::max() : int64_t(window_.size());
     }
     left_ -= batch_;
     return &window_;

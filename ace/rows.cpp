@@ -1,5 +1,8 @@
 #include "ace/rows.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -30,7 +33,24 @@ Tensor Rows::block(int64_t begin, int64_t end) const {
   return load(rows.data(), 0, end - begin);
 }
 
+/// A hint about the pages of rows begin … end − 1; where x is no file it says nothing, and costs nothing.
+void Rows::advise(int64_t begin, int64_t end, int advice) const {
+  static const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
+  const uintptr_t row = uintptr_t(width() * size_of(x_.dtype())), x = reinterpret_cast<uintptr_t>(x_.raw());
+  const uintptr_t first = (x + uintptr_t(begin) * row) / page * page;
+  madvise(reinterpret_cast<void*>(first), x + uintptr_t(end) * row - first, advice);
+}
+
+void Rows::announce(std::span<const int64_t> rows) const {
+  advise(0, x_.rows(), MADV_RANDOM);
+  for (size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;) ++end;
+    advise(rows[begin], rows[end - 1] + 1, MADV_WILLNEED);
+  }
+}
+
 Tensor Rows::gather(std::span<const int64_t> rows) const {
+  advise(0, x_.rows(), MADV_RANDOM);
   if (!items_) return load(rows.data(), 0, int64_t(rows.size()));
   std::vector<int64_t> inner;
   for (int64_t row : rows) inner.push_back((*items_)[size_t(row)]);
@@ -40,6 +60,7 @@ Tensor Rows::gather(std::span<const int64_t> rows) const {
 /// `rows` of x, or n of them from `begin` on.
 Tensor Rows::load(const int64_t* rows, int64_t begin, int64_t n) const {
   if (rows == nullptr && !unit_ && !labels_ && x_.dtype() == DType::f32) return x_.range(begin, begin + n);
+  if (rows == nullptr) advise(begin, begin + n, MADV_WILLNEED);
   Tensor result({n, width()}, DType::f32);
   kernels::RowForm form{unit_, nullptr, nullptr};
   if (labels_) form.centroids = centroids_.data<float>(), form.labels = labels_->data() + begin;

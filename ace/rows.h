@@ -23,6 +23,9 @@ class Rows {
   tensor::Tensor block(int64_t begin, int64_t end) const;
   /// These rows, in this order.
   tensor::Tensor gather(std::span<const int64_t> rows) const;
+  /// Has a file read these rows, ascending, in one go: gather will be asked for them. What is not announced is read
+  /// page by page, since the system's own reading ahead, megabytes around each row, would be of others.
+  void announce(std::span<const int64_t> rows) const;
   /// Number of rows whose block stays in the cache of the processor.
   int64_t block_rows() const;
 
@@ -33,6 +36,7 @@ class Rows {
 
  private:
   tensor::Tensor load(const int64_t* rows, int64_t begin, int64_t n) const;
+  void advise(int64_t begin, int64_t end, int advice) const;
   tensor::Tensor x_, centroids_;
   bool unit_;
   std::shared_ptr<const std::vector<int32_t>> labels_, items_;

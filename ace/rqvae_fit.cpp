@@ -35,6 +35,7 @@ class Batches {
     }
     while (int64_t(order_.size()) < at_ + size_) {
       std::vector<int64_t> window = windows_.next();
+      if (int64_t(window.size()) < x_.count()) x_.announce(window);
       random_.shuffle(std::span(window));
       order_.erase(order_.begin(), order_.begin() + at_);
       order_.insert(order_.end(), window.begin(), window.end());
