@@ -3,6 +3,8 @@
 #include <memory>
 #include <type_traits>
 
+struct CUstream_st;  // what cudaStream_t points to
+
 namespace kernels {
 
 class Threads;
@@ -34,5 +36,35 @@ class Cpu {
 
 /// Number of threads of the team, from 1 to 256; to be called while no kernel runs. 0: as many as the process may use.
 void set_threads(int threads);
+
+/// A CUDA device as the first argument of a kernel: a handle to the process's context on it, which owns the stream on
+/// which all kernels run in the order of their calls, and working memory. A kernel returns when it is queued; every
+/// pointer it is given is to the device's memory, but for those whose header says "host". Defined in `cuda.cu`, with
+/// all kernels of this backend: a build without the toolkit has none of it, and nothing here needs its headers.
+class Cuda {
+ public:
+  /// Why no kernel can run here, in one line ("no CUDA device: …"), or null when there is a device. Asked once.
+  static const char* missing();
+  /// What the first device is called, and its compute capability as 70, 80, 90.
+  static const char* name();
+  static int capability();
+  /// What went wrong first since the last call, in one line, or null. Errors of kernels that still run show later.
+  static const char* error();
+
+  CUstream_st* stream() const;
+  /// The device's memory, at a multiple of 256 bytes; null when there is not enough.
+  static void* allocate(int64_t bytes);
+  static void free(void* block);
+  /// Working memory for what is queued next; what it held is gone once a later kernel asks for it. There are two of
+  /// them, 0 and 1.
+  void* scratch(int which, int64_t bytes) const;
+  /// Queued copies. `upload` has read the host's memory when it returns; `download` waits for all that was queued.
+  void upload(void* device, const void* host, int64_t bytes) const;
+  void download(void* host, const void* device, int64_t bytes) const;
+  void copy(void* to, const void* from, int64_t bytes) const;
+  void clear(void* to, int64_t bytes) const;
+  /// Waits until all that was queued is done.
+  void synchronize() const;
+};
 
 }  // namespace kernels

@@ -73,7 +73,7 @@ template <class T>
 struct Grad {
   T* data = nullptr;
   bool add = false;
-  explicit operator bool() const { return data != nullptr; }
+  ACE_HD explicit operator bool() const { return data != nullptr; }
   ACE_HD void put(int64_t i, Accumulator<T> value) const { data[i] = T(add ? Accumulator<T>(data[i]) + value : value); }
   ACE_HD Grad at(int64_t offset) const { return {data + offset, add}; }
 };

@@ -50,4 +50,14 @@ void log_softmax(Cpu, const T* x, T* y, int64_t rows, int64_t cols);
 template <class T>
 void log_softmax_backward(Cpu, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols);
 
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void softmax(Cuda, const T* x, T* y, int64_t rows, int64_t cols);
+template <class T>
+void softmax_backward(Cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols);
+template <class T>
+void log_softmax(Cuda, const T* x, T* y, int64_t rows, int64_t cols);
+template <class T>
+void log_softmax_backward(Cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols);
+
 }  // namespace kernels

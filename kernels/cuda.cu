@@ -1,0 +1,131 @@
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "kernels/launch.h"
+
+namespace kernels {
+namespace {
+
+/// One line that outlives its maker.
+struct Line {
+  char text[256] = "";
+};
+
+/// What the process has of the first device: made once, at first use, and never unmade, since tensors may outlive it.
+struct Context {
+  Line missing, name, error, reported;
+  int capability = 0;
+  cudaStream_t stream = nullptr;
+  std::mutex mutex;  // for all that follows
+  void* scratch[2] = {};
+  int64_t scratch_bytes[2] = {};
+
+  Context() {
+    int devices = 0;
+    cudaDeviceProp card{};
+    cudaError_t e = cudaGetDeviceCount(&devices);
+    if (e == cudaSuccess && devices == 0) e = cudaErrorNoDevice;
+    if (e == cudaSuccess) e = cudaGetDeviceProperties(&card, 0);
+    if (e == cudaSuccess) e = cudaSetDevice(0);
+    std::snprintf(name.text, sizeof name.text, "%s", card.name);
+    capability = 10 * card.major + card.minor;
+    if (e == cudaSuccess && !has_code_for_card()) return;
+    if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    if (e == cudaSuccess) return;
+    cudaGetLastError();
+    std::snprintf(missing.text, sizeof missing.text, "no CUDA device: %s", cudaGetErrorString(e));
+  }
+
+  bool has_code_for_card();
+};
+
+Context& context() {
+  static Context* const one = new Context;
+  return *one;
+}
+
+__global__ void probe_kernel() {}
+
+bool Context::has_code_for_card() {
+#ifndef ACE_SIMT
+  cudaFuncAttributes attributes;
+  if (cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel)) != cudaSuccess) {
+    cudaGetLastError();
+    std::snprintf(missing.text, sizeof missing.text,
+                  "no code for %s (compute capability %d.%d) in this build: configure with "
+                  "-DCMAKE_CUDA_ARCHITECTURES=%d and a toolkit that knows it",
+                  name.text, capability / 10, capability % 10, capability);
+    return false;
+  }
+#endif
+  return true;
+}
+
+}  // namespace
+
+void note(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();
+  Context& c = context();
+  const std::lock_guard lock(c.mutex);
+  if (c.error.text[0] == 0) {
+    std::snprintf(c.error.text, sizeof c.error.text, "CUDA: %s: %s", what, cudaGetErrorString(error));
+  }
+}
+
+const char* Cuda::missing() { return context().missing.text[0] ? context().missing.text : nullptr; }
+const char* Cuda::name() { return context().name.text; }
+int Cuda::capability() { return context().capability; }
+
+const char* Cuda::error() {
+  Context& c = context();
+  const std::lock_guard lock(c.mutex);
+  if (c.error.text[0] == 0) return nullptr;
+  c.reported = c.error;
+  c.error.text[0] = 0;
+  return c.reported.text;
+}
+
+CUstream_st* Cuda::stream() const { return context().stream; }
+
+void* Cuda::allocate(int64_t bytes) {
+  void* block = nullptr;
+  if (missing() != nullptr || cudaMalloc(&block, size_t(bytes)) == cudaSuccess) return block;
+  cudaGetLastError();
+  return nullptr;
+}
+void Cuda::free(void* block) { note(cudaFree(block), "free"); }
+
+void* Cuda::scratch(int which, int64_t bytes) const {
+  Context& c = context();
+  const std::lock_guard lock(c.mutex);
+  if (c.scratch_bytes[which] < bytes) {
+    cudaFree(c.scratch[which]);  // waits for what still uses it
+    c.scratch_bytes[which] = bytes + bytes / 4;
+    c.scratch[which] = allocate(c.scratch_bytes[which]);
+    if (c.scratch[which] == nullptr) c.scratch_bytes[which] = 0;
+  }
+  return c.scratch[which];
+}
+
+void Cuda::upload(void* device, const void* host, int64_t bytes) const {
+  if (bytes == 0) return;
+  // From pageable memory: the call returns once the driver has a copy of its own.
+  note(cudaMemcpyAsync(device, host, size_t(bytes), cudaMemcpyHostToDevice, stream()), "copy to the device");
+}
+void Cuda::download(void* host, const void* device, int64_t bytes) const {
+  if (bytes != 0) {
+    note(cudaMemcpyAsync(host, device, size_t(bytes), cudaMemcpyDeviceToHost, stream()), "copy from the device");
+  }
+  synchronize();
+}
+void Cuda::copy(void* to, const void* from, int64_t bytes) const {
+  if (bytes != 0) note(cudaMemcpyAsync(to, from, size_t(bytes), cudaMemcpyDeviceToDevice, stream()), "copy");
+}
+void Cuda::clear(void* to, int64_t bytes) const {
+  if (bytes != 0) note(cudaMemsetAsync(to, 0, size_t(bytes), stream()), "clear");
+}
+void Cuda::synchronize() const { note(cudaStreamSynchronize(stream()), "kernel"); }
+
+}  // namespace kernels

@@ -1,0 +1,167 @@
+#pragma once
+#include <cuda_runtime.h>
+
+#include "kernels/backend.h"
+#include "kernels/math.h"
+#include "kernels/number.h"
+
+/// What `.cu` files are written with: how a kernel is started, who its threads are, and the teams that walk the row
+/// formulas on a GPU. Nothing else includes this. The text is CUDA C++ as NVIDIA's compilers read it; compiled with
+/// ACE_SIMT it is plain C++ for the runner in tests/simt.
+namespace kernels {
+
+/// Notes an error for Cuda::error(), with what was being done; the first one stays.
+void note(cudaError_t error, const char* what);
+
+/// Starts a kernel on a stream: grid blocks of `block` threads, with `shared_bytes` of shared memory beyond its own
+/// arrays. More than 48 KiB are asked for as the device demands. An empty grid starts nothing.
+template <class... P, class... A>
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream, A... args) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  const void* const function = reinterpret_cast<const void*>(kernel);
+  if (shared_bytes > 48 * 1024) {
+    note(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), "launch");
+  }
+#ifdef ACE_SIMT
+  simt::launch(
+      function, __PRETTY_FUNCTION__, [=] { kernel(P(args)...); }, grid, block, shared_bytes);
+  (void)stream;
+#else
+  [&](P... values) {
+    void* pointers[] = {static_cast<void*>(&values)...};
+    note(cudaLaunchKernel(function, grid, block, pointers, shared_bytes, stream), "launch");
+  }(P(args)...);
+#endif
+  note(cudaPeekAtLastError(), "launch");
+}
+
+/// The shared memory that launch() was asked for.
+template <class T>
+__device__ T* shared_memory() {
+#ifdef ACE_SIMT
+  return static_cast<T*>(simt::shared_memory());
+#else
+  extern __shared__ __align__(16) unsigned char memory[];
+  return reinterpret_cast<T*>(memory);
+#endif
+}
+
+inline constexpr int warp_lanes = 32;
+inline constexpr unsigned whole_warp = 0xffffffffu;
+
+/// Σ and max over a warp; every lane gets the result, the same bits. A NaN anywhere gives NaN.
+template <class A>
+__device__ A warp_sum(A value) {
+  for (int step = warp_lanes / 2; step > 0; step /= 2) value += __shfl_xor_sync(whole_warp, value, step);
+  return value;
+}
+template <class A>
+__device__ A larger_or_nan(A a, A b) {
+  return a > b || a != a ? a : b;
+}
+template <class A>
+__device__ A warp_max(A value) {
+  for (int step = warp_lanes / 2; step > 0; step /= 2) {
+    value = larger_or_nan(value, __shfl_xor_sync(whole_warp, value, step));
+  }
+  return value;
+}
+
+/// A team of one warp: lane l takes elements l, l + 32, …, and always the same ones, so what one call wrote, the next
+/// may read. Blocks have `warps` of them, a row each.
+struct Warp {
+  static constexpr int warps = 4, threads = warps * warp_lanes;
+  static __device__ int64_t first_row() { return int64_t(blockIdx.x) * warps + threadIdx.x / warp_lanes; }
+  static __device__ int64_t row_step() { return int64_t(gridDim.x) * warps; }
+  template <class F>
+  __device__ void each(int64_t n, F f) const {
+    for (int64_t i = threadIdx.x % warp_lanes; i < n; i += warp_lanes) f(i);
+  }
+  template <class F>
+  __device__ auto sum(int64_t n, F f) const {
+    decltype(f(int64_t(0))) total = 0;
+    each(n, [&](int64_t i) { total += f(i); });
+    return warp_sum(total);
+  }
+  template <class F>
+  __device__ auto max(int64_t n, F f) const {
+    auto best = -infinity<decltype(f(int64_t(0)))>;
+    each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
+    return warp_max(best);
+  }
+};
+
+/// A team of one block, a row each, for long rows.
+struct Block {
+  static constexpr int threads = 256;
+  static __device__ int64_t first_row() { return blockIdx.x; }
+  static __device__ int64_t row_step() { return gridDim.x; }
+  template <class F>
+  __device__ void each(int64_t n, F f) const {
+    for (int64_t i = threadIdx.x; i < n; i += threads) f(i);
+  }
+  template <class F>
+  __device__ auto sum(int64_t n, F f) const {
+    decltype(f(int64_t(0))) total = 0;
+    each(n, [&](int64_t i) { total += f(i); });
+    return across(warp_sum(total), [](auto a, auto b) { return a + b; });
+  }
+  template <class F>
+  __device__ auto max(int64_t n, F f) const {
+    auto best = -infinity<decltype(f(int64_t(0)))>;
+    each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
+    return across(warp_max(best), [](auto a, auto b) { return larger_or_nan(a, b); });
+  }
+
+ private:
+  /// What the warps found, put together in their order by every thread.
+  template <class A, class Join>
+  static __device__ A across(A value, Join join) {
+    constexpr int warps = threads / warp_lanes;
+    __shared__ A found[warps];
+    __syncthreads();  // the last call's results have been read
+    if (threadIdx.x % warp_lanes == 0) found[threadIdx.x / warp_lanes] = value;
+    __syncthreads();
+    A result = found[0];
+    for (int w = 1; w < warps; ++w) result = join(result, found[w]);
+    return result;
+  }
+};
+
+/// All threads of the grid, for formulas of single elements. It has no sums.
+struct Grid {
+  static constexpr int threads = 256;
+  template <class F>
+  __device__ void each(int64_t n, F f) const {
+    const int64_t step = int64_t(gridDim.x) * blockDim.x;
+    for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) f(i);
+  }
+};
+
+/// Blocks for n units of which one takes `each`; a loop with the grid's width covers what is above the limit.
+inline dim3 blocks_for(int64_t n, int64_t each) {
+  constexpr int64_t most = int64_t(1) << 16;
+  const int64_t blocks = (n + each - 1) / each;
+  return dim3(unsigned(blocks < most ? blocks : most));
+}
+/// Blocks for n elements walked by Grid.
+inline dim3 element_blocks(int64_t n) { return blocks_for(n, Grid::threads); }
+
+/// Calls f(Warp(), blocks) or f(Block(), blocks) for `rows` rows of `cols`: a warp where a lane has at most 32 elements
+/// of a row, a block where more.
+template <class F>
+void with_team(int64_t rows, int64_t cols, const F& f) {
+  if (cols <= warp_lanes * 32) {
+    f(Warp(), blocks_for(rows, Warp::warps));
+  } else {
+    f(Block(), blocks_for(rows, 1));
+  }
+}
+
+/// body(r) for the rows of this team.
+template <class Team, class Body>
+__device__ void each_row(Team, int64_t rows, Body body) {
+  for (int64_t r = Team::first_row(); r < rows; r += Team::row_step()) body(r);
+}
+
+}  // namespace kernels
