@@ -33,9 +33,8 @@ FusionDecoderLayer::Memory FusionDecoderLayer::memory(std::span<const Variable> 
   return memory;
 }
 
-Variable FusionDecoderLayer::forward(const Variable& y, const nn::Sequences& identifiers, const Memory& memory,
-                                     nn::Pass& pass, const std::string& name) const {
-  const auto& offsets = identifiers.offsets;
+Variable FusionDecoderLayer::forward(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
+                                     const std::string& name) const {
   const Variable attended = self_attention_.forward(y, offsets, self_attention_.memory(y, offsets), true);
   const Variable own = self_attention_norm_(y, attended, pass);
   pass.show(join(name, "y_self"), own);

@@ -33,7 +33,7 @@ class FusionDecoderLayer {
   /// z is not looked at without fusion.
   Memory memory(std::span<const Variable> encoded, const Variable& z, const Tensor& offsets) const;
 
-  Variable forward(const Variable& y, const nn::Sequences& identifiers, const Memory& memory, nn::Pass& pass,
+  Variable forward(const Variable& y, const Tensor& offsets, const Memory& memory, nn::Pass& pass,
                    const std::string& name) const;
 
   /// Self-attention's keys and values, [rows, d] each, of every position decoded so far, as they were when it was.

@@ -115,7 +115,7 @@ Run identify(Corpus corpus, const Settings& settings, const std::filesystem::pat
   const std::vector<std::string> queries = training_queries(corpus);
   check(!queries.empty(), "{}: no training queries; qrels/train.tsv judges none, so nothing could be trained",
         corpus.folder.string());
-  const Rows x(corpus.embeddings, settings.identifiers.normalize);
+  const Rows x = Rows(corpus.embeddings, settings.identifiers.normalize).on(settings.device);
   Coded coded = settings.identifiers.scheme == "hierarchical" ? code_hierarchically(x, settings, progress)
                                                               : code_with_rqvae(x, settings, progress);
   progress("tokenizer", 0, 1);

@@ -8,17 +8,18 @@
 #include "ace/plus_plus.h"
 #include "kernels/group_sums.h"
 #include "kernels/nearest.h"
+#include "tensor/dispatch.h"
 
 namespace ace {
 namespace {
 
 using tensor::DType;
 using tensor::Random;
+using tensor::Shape;
 using tensor::Tensor;
 
 void copy_row(const Tensor& from, int64_t from_row, const Tensor& to, int64_t row) {
-  const int64_t width = to.cols();
-  std::memcpy(to.data<float>() + row * width, from.data<float>() + from_row * width, size_t(width) * sizeof(float));
+  tensor::copy(to.range(row, row + 1), from.range(from_row, from_row + 1));
 }
 
 /// `count` rows of x, drawn with replacement from `window` (null: from all), in ascending order: a file is read in one
@@ -38,19 +39,21 @@ void check_points(const Tensor& x) {
   tensor::check(x.rows() > 0, "kmeans: no items");
 }
 
-/// Which centroid each row of a block belongs to, and how far it is; keeps its buffers from call to call.
+/// Which centroid each row of a block belongs to, and how far it is: worked out where the block is.
 class Assignment {
  public:
   /// Returns the inertia. `first`: the number of the block's first row, for the message.
   double update(const Tensor& x, const Tensor& centroids, int64_t first = 0) {
     const int64_t n = x.rows(), k = centroids.rows();
-    if (const int64_t needed = kernels::nearest_scratch(n, k); !scratch_.defined() || scratch_.elements() < needed) {
-      scratch_ = Tensor({needed}, DType::f32);
-    }
-    labels.resize(size_t(n));
-    distances.resize(size_t(n));
-    kernels::nearest(kernels::Cpu(), x.data<float>(), centroids.data<float>(), labels.data(), distances.data(), n, k,
-                     x.cols(), scratch_.data<float>());
+    const Tensor label(Shape{n}, DType::i32, x.device()), distance(Shape{n}, DType::f32, x.device());
+    const Tensor scratch(Shape{kernels::nearest_scratch(n, k)}, DType::f32, x.device()), e = centroids.to(x.device());
+    tensor::dispatch(tensor::TypeList<float>(), x, [&](auto backend, auto) {
+      kernels::nearest(backend, x.data<float>(), e.data<float>(), label.data<int32_t>(), distance.data<float>(), n, k,
+                       x.cols(), scratch.data<float>());
+    });
+    const Tensor here = label.to(tensor::Device::cpu), far = distance.to(tensor::Device::cpu);
+    labels.assign(here.values<int32_t>().begin(), here.values<int32_t>().end());
+    distances.assign(far.values<float>().begin(), far.values<float>().end());
     const auto lost = std::find(labels.begin(), labels.end(), -1);
     tensor::check(lost == labels.end(), "kmeans: row {} holds a number that is not finite",
                   first + (lost - labels.begin()));
@@ -58,9 +61,6 @@ class Assignment {
   }
   std::vector<int32_t> labels;
   std::vector<float> distances;
-
- private:
-  Tensor scratch_;
 };
 
 std::vector<int64_t> sizes_of(const std::vector<int32_t>& labels, int64_t clusters) {
@@ -78,18 +78,24 @@ class Means {
 
   void add(const Tensor& x, const std::vector<int32_t>& labels) {
     for (int32_t label : labels) ++sizes_[size_t(label)];
-    kernels::group_sums(kernels::Cpu(), x.data<float>(), labels.data(), sums_.data<double>(), x.rows(), x.cols());
+    if (sums_.device() != x.device()) sums_ = sums_.to(x.device());
+    const Tensor label = Tensor::of<int32_t>(Shape{x.rows()}, std::span<const int32_t>(labels)).to(x.device());
+    tensor::dispatch(tensor::TypeList<float>(), x, [&](auto backend, auto) {
+      kernels::group_sums(backend, x.data<float>(), label.data<int32_t>(), sums_.data<double>(), x.rows(), sums_.rows(),
+                          x.cols());
+    });
   }
   /// μ_j ← (count_j μ_j + Σ_{i ∈ cluster j} x_i) / (count_j + |cluster j|), and the divisor is the new count: a step of
   /// rate 1/count towards each member in turn, and for count 0 the mean. A cluster without members stays.
   void move(const Tensor& centroids) {
     const int64_t width = centroids.cols();
+    const Tensor sums = sums_.to(tensor::Device::cpu);
     kernels::Cpu().parallel(centroids.rows(), 8 * width, [&](int64_t begin, int64_t end) {
       for (size_t j = size_t(begin); j < size_t(end); ++j) {
         if (sizes_[j] == 0) continue;
         const double count = counts_[j], total = count + double(sizes_[j]);
         float* const centroid = centroids.data<float>() + int64_t(j) * width;
-        const double* const sum = sums_.data<double>() + int64_t(j) * width;
+        const double* const sum = sums.data<double>() + int64_t(j) * width;
         for (int64_t c = 0; c < width; ++c) centroid[c] = float((count * double(centroid[c]) + sum[c]) / total);
         counts_[j] = total;
       }

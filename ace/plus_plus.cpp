@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/nearest.h"
+#include "tensor/dispatch.h"
 
 namespace ace {
 namespace {
@@ -16,8 +17,7 @@ using tensor::Random;
 using tensor::Tensor;
 
 void copy_row(const Tensor& from, int64_t from_row, const Tensor& to, int64_t to_row) {
-  const int64_t width = from.cols();
-  std::memcpy(to.data<float>() + to_row * width, from.data<float>() + from_row * width, size_t(width) * sizeof(float));
+  tensor::copy(to.range(to_row, to_row + 1), from.range(from_row, from_row + 1));
 }
 
 class PlusPlus {
@@ -27,8 +27,8 @@ class PlusPlus {
   Tensor centroids(int64_t clusters) {
     Tensor result({clusters, x_.cols()}, DType::f32);
     const int64_t trials = 2 + int64_t(std::log(double(clusters)));
-    candidates_ = Tensor({trials, x_.cols()}, DType::f32);
-    distances_ = Tensor({x_.rows(), trials}, DType::f32);
+    candidates_ = Tensor({trials, x_.cols()}, DType::f32, x_.device());
+    distances_ = Tensor({x_.rows(), trials}, DType::f32, x_.device());
     std::fill(closest_.begin(), closest_.end(), std::numeric_limits<float>::infinity());
     copy_row(x_, random_.below(x_.rows()), candidates_, 0);
     adopt(1, result, 0);
@@ -54,9 +54,12 @@ class PlusPlus {
   /// The best of the first `trials` candidates becomes centroid j.
   void adopt(int64_t trials, const Tensor& centroids, int64_t j) {
     const int64_t n = x_.rows();
-    float* distance = distances_.data<float>();
-    kernels::squared_distances(kernels::Cpu(), x_.data<float>(), candidates_.data<float>(), distance, n, trials,
-                               x_.cols());
+    tensor::dispatch(tensor::TypeList<float>(), x_, [&](auto backend, auto) {
+      kernels::squared_distances(backend, x_.data<float>(), candidates_.data<float>(), distances_.data<float>(), n,
+                                 trials, x_.cols());
+    });
+    const Tensor here = distances_.to(tensor::Device::cpu);
+    float* const distance = here.data<float>();
     std::vector<double> potential(static_cast<size_t>(trials));
     for (int64_t i = 0; i < n; ++i) {
       for (int64_t t = 0; t < trials; ++t) {

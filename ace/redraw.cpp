@@ -10,12 +10,13 @@ using tensor::Tensor;
 
 /// Rows of the batch, worst reconstructed by their entry of codebook m first.
 std::vector<int64_t> worst_rows(const Tensor& codebook, const nn::Quantised& batch, size_t m) {
-  const Tensor &residual = batch.residuals[m], &codes = batch.codes;
-  const int64_t width = codebook.cols();
+  const Tensor residual = batch.residuals[m].to(tensor::Device::cpu), table = codebook.to(tensor::Device::cpu),
+               &codes = batch.codes;
+  const int64_t width = table.cols();
   std::vector<double> error(size_t(residual.rows()));
   for (int64_t b = 0; b < residual.rows(); ++b) {
     const float* r = residual.data<float>() + b * width;
-    const float* e = codebook.data<float>() + codes.data<int32_t>()[b * codes.cols() + int64_t(m)] * width;
+    const float* e = table.data<float>() + codes.data<int32_t>()[b * codes.cols() + int64_t(m)] * width;
     for (int64_t c = 0; c < width; ++c) error[size_t(b)] += double(r[c] - e[c]) * double(r[c] - e[c]);
   }
   std::vector<int64_t> order(error.size());
@@ -38,10 +39,8 @@ int64_t Redraw::apply(const nn::ResidualQuantiser& quantiser, const nn::Quantise
     if (due.empty()) continue;
     const Tensor& codebook = quantiser.codebooks[m].value();
     const std::vector<int64_t> worst = worst_rows(codebook, batch, m);
-    const int64_t width = codebook.cols();
     for (size_t i = 0; i < due.size() && i < worst.size(); ++i, ++redrawn) {
-      const float* residual = batch.residuals[m].data<float>() + worst[i] * width;
-      std::copy_n(residual, width, codebook.data<float>() + due[i] * width);
+      tensor::copy(codebook.range(due[i], due[i] + 1), batch.residuals[m].range(worst[i], worst[i] + 1));
       idle_[m][size_t(due[i])] = 0;
     }
   }

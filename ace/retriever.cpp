@@ -60,9 +60,8 @@ Retriever::Memory Retriever::encode(const nn::TextBatch& text, nn::Pass& pass) c
     pass.show("Z", z);
   }
   Memory memory{{}, text.sequences.count()};
-  for (const FusionDecoderLayer& layer : layers_) {
-    memory.layers.push_back(layer.memory(encoded, z, text.sequences.offsets));
-  }
+  const Tensor offsets = text.sequences.offsets.to(device());
+  for (const FusionDecoderLayer& layer : layers_) memory.layers.push_back(layer.memory(encoded, z, offsets));
   return memory;
 }
 
@@ -78,10 +77,11 @@ std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& ide
     for (int64_t p = 1; p < j; ++p) row[p] = embedding_row(p - 1, tokens[p - 1]);
   }
   const nn::Sequences sequences = nn::Sequences::uniform(queries, j);
-  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype());
+  const Tensor offsets = sequences.offsets.to(device());
+  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype(), device());
   Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
   for (size_t l = 0; l < layers_.size(); ++l) {
-    y = layers_[l].forward(y, sequences, memory.layers[l], pass, fmt::format("dec.{}", l));
+    y = layers_[l].forward(y, offsets, memory.layers[l], pass, fmt::format("dec.{}", l));
   }
   const Variable by_query = autograd::reshape(y, {queries, j, d});
   std::vector<Variable> logits;
@@ -100,7 +100,7 @@ Variable Retriever::step(const Memory& memory, const Tensor& tokens, const Tenso
     inputs.data<int32_t>()[r] = embedding_row(p - 1, tokens.data<int32_t>()[r]);
   }
   const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
-  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype());
+  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype(), device());
   Variable y = add(embedding_(inputs, std::sqrt(double(d))), offset);
   Tensor ancestors(Shape{p + 1, rows}, DType::i32);
   check(p == 0 || state.ancestors.shape() == Shape{p, rows}, "retriever: {} rows after {}", rows,

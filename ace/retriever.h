@@ -23,6 +23,8 @@ class Retriever {
   Retriever(RetrieverOptions options, nn::Initializer& init);
   const RetrieverOptions& options() const { return options_; }
   int64_t positions() const { return int64_t(options_.identifiers.size()); }
+  /// Where its parameters are, and so where it computes.
+  tensor::Device device() const { return embedding_.weight.value().device(); }
   void parameters(const std::string& name, nn::Parameters& into) const;
 
   /// What the decoder needs of a batch of texts, computed once.

@@ -26,6 +26,12 @@ Rows::Rows(Tensor x, bool unit) : x_(std::move(x)), unit_(unit) {
         "embeddings: expected float16, float32 or float64 [items, width], found {} {}", name_of(type), x_.shape());
 }
 
+Rows Rows::on(tensor::Device device) const {
+  Rows result = *this;
+  result.device_ = device;
+  return result;
+}
+
 Tensor Rows::block(int64_t begin, int64_t end) const {
   check(0 <= begin && begin <= end && end <= count(), "embeddings: rows {} to {} of {}", begin, end, count());
   if (!items_) return load(nullptr, begin, end - begin);
@@ -59,19 +65,20 @@ Tensor Rows::gather(std::span<const int64_t> rows) const {
 
 /// `rows` of x, or n of them from `begin` on.
 Tensor Rows::load(const int64_t* rows, int64_t begin, int64_t n) const {
-  if (rows == nullptr && !unit_ && !labels_ && x_.dtype() == DType::f32) return x_.range(begin, begin + n);
+  if (rows == nullptr && !unit_ && !labels_ && x_.dtype() == DType::f32) return x_.range(begin, begin + n).to(device_);
   if (rows == nullptr) advise(begin, begin + n, MADV_WILLNEED);
   Tensor result({n, width()}, DType::f32);
   kernels::RowForm form{unit_, nullptr, nullptr};
   if (labels_) form.centroids = centroids_.data<float>(), form.labels = labels_->data() + begin;
-  tensor::dispatch(stored_types, x_, [&](auto backend, auto type) {
+  const kernels::Cpu cpu;
+  tensor::dispatch(stored_types, x_, [&](auto, auto type) {
     using T = decltype(type);
     const T* const x = x_.data<T>() + begin * width();
-    const int64_t wrong = kernels::load_rows(backend, x, rows, form, result.data<float>(), n, width());
+    const int64_t wrong = kernels::load_rows(cpu, x, rows, form, result.data<float>(), n, width());
     check(wrong < 0, "embeddings: row {} {}", rows == nullptr ? begin + wrong : rows[std::max<int64_t>(wrong, 0)],
           unit_ ? "is all zeros or not finite, and has no direction" : "holds a number that is not finite");
   });
-  return result;
+  return result.to(device_);
 }
 
 int64_t Rows::block_rows() const {

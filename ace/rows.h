@@ -18,6 +18,10 @@ class Rows {
   int64_t count() const { return items_ ? int64_t(items_->size()) : x_.rows(); }
   int64_t width() const { return x_.cols(); }
 
+  /// The same rows, given on a device.
+  Rows on(tensor::Device device) const;
+  tensor::Device device() const { return device_; }
+
   /// Rows begin … end − 1; shows x itself where that is what they are. A row that is not finite, or, where it is to
   /// have length 1, all zeros, fails with its number in x.
   tensor::Tensor block(int64_t begin, int64_t end) const;
@@ -39,6 +43,7 @@ class Rows {
   void advise(int64_t begin, int64_t end, int advice) const;
   tensor::Tensor x_, centroids_;
   bool unit_;
+  tensor::Device device_ = tensor::Device::cpu;
   std::shared_ptr<const std::vector<int32_t>> labels_, items_;
 };
 

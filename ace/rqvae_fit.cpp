@@ -4,7 +4,6 @@
 #include "ace/redraw.h"
 #include "ace/rqvae.h"
 #include "ace/stop.h"
-#include "kernels/reduce.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "tensor/random.h"
@@ -71,7 +70,7 @@ void initialise_codebooks(const RqVae& model, const Rows& x, uint64_t seed) {
     const int64_t entries = std::min(codebooks[m].size(0), residual.rows());
     const KMeans fit = fit_lloyd(residual.value(), entries, 10, seed + m);
     const Tensor table = codebooks[m].value().clone();
-    std::copy_n(fit.centroids.data<float>(), fit.centroids.elements(), table.data<float>());
+    tensor::copy(table.range(0, entries), fit.centroids);
     codebooks[m].set_value(table);
     residual = autograd::sub(residual, autograd::embedding(codebooks[m], nn::nearest(residual.value(), table)));
   }
@@ -88,7 +87,7 @@ void encode_all(RqVaeFit& fit, const Rows& x, const Settings::RqVae& settings) {
     std::copy_n(out.quantised.codes.data<int32_t>(), out.quantised.codes.elements(),
                 fit.codes.data<int32_t>() + begin * settings.codebooks);
     error += out.recon.value().item() * double(rows.rows());
-    energy += kernels::sum_of_squares(kernels::Cpu(), rows.data<float>(), rows.elements());
+    energy += autograd::sum(autograd::mul(Variable(rows), Variable(rows))).value().item();
   }
   fit.reconstruction = error / double(x.count());
   fit.variance = energy / double(x.count());
@@ -103,6 +102,7 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
   sizes.push_back(settings.latent);
   nn::Initializer init(seed, DType::f32, precision_of(settings.precision));
   RqVaeFit fit{RqVae(sizes, settings.codebooks, settings.entries, init), {}, 0, 0, 0, 0};
+  nn::move(nn::parameters(fit.model), x.device());
   if (settings.kmeans_init) initialise_codebooks(fit.model, x, seed + Stream::initial);
 
   const int64_t per_epoch = (x.count() + settings.batch - 1) / settings.batch;

@@ -36,6 +36,7 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
       tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, parameter.name);
     }
   }
+  nn::move(parameters, settings.device);
   nn::freeze(parameters, precision_of(settings.search.precision));
 }
 

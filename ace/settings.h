@@ -14,6 +14,8 @@ namespace ace {
 /// Everything that can be set, with its default. The table in settings.cpp gives each field its dotted name, range and
 /// help; from it come `--help`, TOML files, `--set NAME=VALUE`, validation and the README's table.
 struct Settings {
+  tensor::Device device = tensor::Device::cpu;  ///< where it is computed: of the machine, not of a run, never stored
+
   int64_t seed = 1;
 
   struct KMeans {

@@ -53,7 +53,7 @@ class Trainer {
             run, settings, tokenizer.size(),
             nn::Initializer(uint64_t(settings.seed), DType::f32, precision_of(settings.train.precision)))),
         parameters_(nn::parameters(model_)),
-        adam_(parameters_, adam_options(settings.train)),
+        adam_((nn::move(parameters_, settings.device), parameters_), adam_options(settings.train)),
         trie_(run.trie) {
     const int64_t max_tokens = settings.tokenizer.max_tokens;
     texts_.resize(corpus.queries.size());
@@ -157,7 +157,7 @@ class Trainer {
       const auto row = run_.identifiers.row(pair.item);
       std::copy(row.begin(), row.end(), identifiers.data<int32_t>() + (i - first) * j);
     }
-    nn::Pass pass(settings_.model.dropout, uint64_t(settings_.seed), key);
+    nn::Pass pass(settings_.model.dropout, uint64_t(settings_.seed), key, model_.device());
     const Objective result = objective(model_, texts, identifiers, settings_.train.omega, pass);
     (share == 1 ? result.loss : autograd::scale(result.loss, share)).backward();
     return result.loss.value().item();

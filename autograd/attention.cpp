@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/functions.h"
+#include "autograd/indices.h"
 
 namespace autograd {
 
@@ -14,6 +15,7 @@ namespace {
 
 /// Offsets must climb from 0 to the number of rows, else a kernel would read beyond the buffer.
 void check_offsets(const char* what, const Tensor& offsets, int64_t rows) {
+  if (offsets.device() != tensor::Device::cpu) return;
   const std::span<const int32_t> at = offsets.values<int32_t>();
   check(!at.empty() && at.front() == 0 && at.back() == rows && std::is_sorted(at.begin(), at.end()),
         "attention: the {} offsets must climb from 0 to the {} rows", what, rows);
@@ -33,19 +35,29 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& q_offsets, const
           d};
 }
 
+/// A table of pointers in the memory of the device that follows them.
+template <class T>
+Tensor pointers_on(tensor::Device device, const std::vector<const T*>& pointers) {
+  static_assert(sizeof(const T*) == sizeof(int64_t));
+  const Tensor here(tensor::Shape{int64_t(pointers.size())}, tensor::DType::i64);
+  std::copy(pointers.begin(), pointers.end(), static_cast<const T**>(here.raw()));
+  return here.to(device);
+}
+
 }  // namespace
 
 /// Per sequence and head: O = softmax(Q Kᵀ / √w) V; formulas of the gradients: kernels/attention.h.
-Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& q_offsets,
-                   const Tensor& k_offsets, int64_t heads, bool causal) {
+Variable attention(const Variable& q, const Variable& k, const Variable& v, const Tensor& q_begins,
+                   const Tensor& k_begins, int64_t heads, bool causal) {
   const int64_t d = q.cols();
   check(heads > 0 && d % heads == 0, "attention: {} heads do not divide width {}", heads, d);
   check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
         "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
-  check(q_offsets.elements() == k_offsets.elements(), "attention: {} query and {} key offsets", q_offsets.elements(),
-        k_offsets.elements());
-  check_offsets("query", q_offsets, q.rows());
-  check_offsets("key", k_offsets, k.rows());
+  check(q_begins.elements() == k_begins.elements(), "attention: {} query and {} key offsets", q_begins.elements(),
+        k_begins.elements());
+  check_offsets("query", q_begins, q.rows());
+  check_offsets("key", k_begins, k.rows());
+  const Tensor q_offsets = q_begins.to(q.value().device()), k_offsets = k_begins.to(q.value().device());
   const bool taped = recording({q, k, v});
   Tensor o = empty_like(q.value());
   const Tensor lse(tensor::Shape{taped ? q.rows() : 0, heads}, q.dtype(), q.value().device());
@@ -79,20 +91,19 @@ Variable attention_step(const Variable& q, std::span<const Variable> keys, std::
     check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
           "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
     check(!recording({q, k, v}), "attention: a step of decoding has no gradient");
-    for (const int32_t row : at.range(p, p + 1).values<int32_t>()) {
-      check(row >= 0 && row < k.rows(), "attention: row {} of the {} keys at position {}", row, k.rows(), p);
-    }
+    check_indices("attention: key row", at.range(p, p + 1), k.rows());
   }
+  const Tensor rows_at = at.to(q.value().device());
   Tensor o = empty_like(q.value());
   dispatch(floating, o, [&](auto backend, auto type) {
     using T = decltype(type);
-    std::vector<const T*> k, v;
-    for (int64_t p = 0; p < positions; ++p) {
-      k.push_back(keys[size_t(p)].data<T>());
-      v.push_back(values[size_t(p)].data<T>());
-    }
-    kernels::attention_step(backend, rows, heads, d / heads, positions, at.data<int32_t>(), q.data<T>(), k.data(),
-                            v.data(), o.data<T>());
+    std::vector<const T*> pointers;
+    for (const Variable& k : keys) pointers.push_back(k.data<T>());
+    for (const Variable& v : values) pointers.push_back(v.data<T>());
+    const Tensor there = pointers_on(o.device(), pointers);
+    const T* const* const table = static_cast<const T* const*>(there.raw());
+    kernels::attention_step(backend, rows, heads, d / heads, positions, rows_at.data<int32_t>(), q.data<T>(), table,
+                            table + positions, o.data<T>());
   });
   return Variable(o);
 }

@@ -9,15 +9,24 @@ using tensor::check;
 using tensor::dispatch;
 using tensor::floating;
 
-void check_site(std::string_view op, const DropoutSite& site, const Variable& x) {
+DropoutSite site_for(std::string_view op, const DropoutSite& site, const Variable& x) {
   check(site.rate >= 0 && site.rate < 1, "{}: expected a rate in [0, 1), found {}", op, site.rate);
   check(!site.mask.defined() || site.mask.elements() == x.elements(), "{}: mask {} for x {}", op, site.mask.shape(),
         x.shape());
+  DropoutSite result = site;
+  const tensor::Device device = x.value().device();
+  result.mask = site.mask.to(device);
+  if (device != tensor::Device::cpu && !site.key_there.defined()) result.key_there = key_tensor(site.key).to(device);
+  return result;
+}
+
+Tensor key_tensor(const kernels::DropoutKey& key) {
+  return Tensor::of<int64_t>({2}, {int64_t(key.seed), int64_t(key.step)});
 }
 
 /// y = x ⊙ keep / (1 − rate);  dx = dy ⊙ keep / (1 − rate), with the same mask computed anew (Srivastava et al. 2014)
-Variable dropout(const Variable& x, const DropoutSite& site) {
-  check_site("dropout", site, x);
+Variable dropout(const Variable& x, const DropoutSite& given) {
+  const DropoutSite site = site_for("dropout", given, x);
   if (site.rate == 0) return x;
   Tensor y = empty_like(x.value());
   dispatch(floating, y, [&](auto backend, auto type) {
@@ -33,8 +42,8 @@ Variable dropout(const Variable& x, const DropoutSite& site) {
 }
 
 /// y = max(x, 0) ⊙ keep / (1 − rate);  dx = [y > 0] dy / (1 − rate): y alone is kept, and shows the mask
-Variable relu_dropout(const Variable& x, const DropoutSite& site) {
-  check_site("relu_dropout", site, x);
+Variable relu_dropout(const Variable& x, const DropoutSite& given) {
+  const DropoutSite site = site_for("relu_dropout", given, x);
   Tensor y = empty_like(x.value());
   dispatch(floating, y, [&](auto backend, auto type) {
     using T = decltype(type);

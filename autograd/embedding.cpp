@@ -1,6 +1,7 @@
 #include "kernels/embedding.h"
 
 #include "autograd/functions.h"
+#include "autograd/indices.h"
 
 namespace autograd {
 
@@ -19,19 +20,18 @@ tensor::Shape with_width(const tensor::Shape& ids, int64_t width) {
 /// y_i = c · table[id_i];  dtable[v] = c Σ_{i: id_i = v} dy_i.   table [V, d], ids [...], y [..., d]
 Variable embedding(const Variable& table, const Tensor& ids, double factor) {
   check(table.value().rank() == 2, "embedding: expected a table [V, d], found {}", table.shape());
-  for (const int32_t id : ids.values<int32_t>()) {
-    check(id >= 0 && id < table.size(0), "embedding: id {} is outside the table's 0 … {}", id, table.size(0) - 1);
-  }
+  check_indices("embedding: id", ids, table.size(0));
   const int64_t width = table.size(1);
+  const Tensor at = ids.to(table.value().device());
   Tensor y(with_width(ids.shape(), width), table.dtype(), table.value().device());
   dispatch(floating, y, [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::embedding(backend, table.data<T>(), ids.data<int32_t>(), y.data<T>(), ids.elements(), width, T(factor));
+    kernels::embedding(backend, table.data<T>(), at.data<int32_t>(), y.data<T>(), at.elements(), width, T(factor));
   });
-  return record(Op::embedding, y, {table}, [ids, width, factor](const Tensor& dy, Gradients dx) {
+  return record(Op::embedding, y, {table}, [at, width, factor](const Tensor& dy, Gradients dx) {
     dispatch(floating, dy, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::embedding_backward(backend, dy.data<T>(), ids.data<int32_t>(), dx[0].sparse<T>(), ids.elements(), width,
+      kernels::embedding_backward(backend, dy.data<T>(), at.data<int32_t>(), dx[0].sparse<T>(), at.elements(), width,
                                   T(factor));
     });
   });

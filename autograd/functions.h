@@ -8,7 +8,8 @@
 
 /// Every op, one function each; formula, forward and backward stand together in the file named beside it. Shapes are
 /// written [outermost, …, innermost]; `rows` and `cols` see a tensor as a matrix whose columns are its last dimension.
-/// A wrong shape or dtype fails with one line that starts with the op's name.
+/// A wrong shape or dtype fails with one line that starts with the op's name. Tensors of indices (ids, targets,
+/// offsets) may be on the CPU or where the numbers are: those on the CPU are checked, and brought there.
 namespace autograd {
 
 // arithmetic.cpp: shapes are broadcast as in NumPy (aligned at the last dimension; 1 stretches), and the gradients
@@ -69,7 +70,10 @@ struct DropoutSite {
   kernels::DropoutKey key{};
   uint64_t site = 0;
   Tensor mask;
+  Tensor key_there;  ///< the key in the memory of x's device, i64 [2]; else it is brought there when it is needed
 };
+/// The key as i64 [2] on the CPU.
+Tensor key_tensor(const kernels::DropoutKey& key);
 /// x ⊙ keep / (1 − rate); rate 0 is x itself.
 Variable dropout(const Variable& x, const DropoutSite& site);
 /// dropout(relu(x), site)

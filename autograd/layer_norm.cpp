@@ -17,7 +17,7 @@ Variable layer_norm(const Variable& x, const Variable& weight, const Variable& b
         "layer_norm: expected weight and bias [{}], found {} and {}", cols, weight.shape(), bias.shape());
   Tensor y = empty_like(x.value());
   const bool taped = recording({x, weight, bias});
-  const Tensor mean(tensor::Shape{taped ? rows : 0}, x.dtype()), rstd(tensor::Shape{taped ? rows : 0}, x.dtype());
+  const Tensor mean(tensor::Shape{taped ? rows : 0}, x.dtype(), x.value().device()), rstd = empty_like(mean);
   dispatch(floating, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::layer_norm(backend, x.data<T>(), weight.data<T>(), bias.data<T>(), y.data<T>(),

@@ -96,10 +96,13 @@ void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision pr
   const int64_t out = weight.size(0), in = weight.size(1), width = in / inputs;
   auto form = std::make_shared<FrozenWeight>(FrozenWeight{precision, {}});
   for (int64_t i = 0; i < inputs; ++i) {
-    Tensor part(Shape{kernels::gemm_packed_bytes(out, width, precision)}, tensor::DType::u8);
-    kernels::gemm_pack(kernels::Cpu(), out, width, Matrix<float>{weight.data<float>() + i * width, in, true}, precision,
-                       part.raw());
-    form->parts.push_back(part);
+    dispatch(tensor::TypeList<float>(), weight.value(), [&](auto backend, auto) {
+      Tensor part(Shape{kernels::gemm_packed_bytes(backend, out, width, precision)}, tensor::DType::u8,
+                  weight.value().device());
+      kernels::gemm_pack(backend, out, width, Matrix<float>{weight.data<float>() + i * width, in, true}, precision,
+                         part.raw());
+      form->parts.push_back(part);
+    });
   }
   weight.freeze(form);
 }
@@ -125,8 +128,8 @@ void check_linear(std::span<const Variable> x, const Variable& weight, const Var
 }
 
 /// y = f(Σ_i x_i W_iᵀ + b), input after input; the last one finishes.
-template <class T>
-void products(kernels::Cpu backend, std::span<const Variable> x, const Variable& weight, const Variable& bias,
+template <class T, class Backend>
+void products(Backend backend, std::span<const Variable> x, const Variable& weight, const Variable& bias,
               const LinearForm& form, T* y) {
   const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
   for (size_t i = 0; i < x.size(); ++i) {
@@ -147,8 +150,8 @@ void products(kernels::Cpu backend, std::span<const Variable> x, const Variable&
 }
 
 /// dz = f′ ⊙ dy, where there is an f.
-template <class T>
-Tensor before_activation(kernels::Cpu backend, const LinearForm& form, const Tensor& y, const Tensor& dy) {
+template <class T, class Backend>
+Tensor before_activation(Backend backend, const LinearForm& form, const Tensor& y, const Tensor& dy) {
   if (!form.activation) return dy;
   Tensor dz = empty_like(dy);
   kernels::activation_backward(backend, *form.activation, y.data<T>(), y.data<T>(), dy.data<T>(), Grad<T>{dz.data<T>()},
@@ -164,8 +167,9 @@ Variable linear(std::span<const Variable> x, const Variable& weight, const Varia
   check_linear(x, weight, bias, form);
   const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
   Tensor y(x[0].shape().with(-1, out), x[0].dtype(), x[0].value().device());
-  dispatch(floating, y,
-           [&](auto backend, auto type) { products(backend, x, weight, bias, form, y.data<decltype(type)>()); });
+  dispatch(floating, y, [&](auto backend, auto type) {
+    products<decltype(type)>(backend, x, weight, bias, form, y.data<decltype(type)>());
+  });
   std::vector<Variable> inputs(x.begin(), x.end());
   std::vector<Tensor> values;
   for (const Variable& input : x) values.push_back(input.value());

@@ -1,6 +1,7 @@
 #include "kernels/loss.h"
 
 #include "autograd/functions.h"
+#include "autograd/indices.h"
 #include "kernels/r_drop.h"
 
 namespace autograd {
@@ -9,19 +10,12 @@ using tensor::check;
 using tensor::dispatch;
 using tensor::floating;
 
-namespace {
-void check_targets(std::string_view op, const Tensor& targets, int64_t cols) {
-  for (const int32_t target : targets.values<int32_t>()) {
-    check(target >= 0 && target < cols, "{}: target {} is outside 0 … {}", op, target, cols - 1);
-  }
-}
-}  // namespace
-
 /// loss_r = log Σ_c exp x_rc − x_r,target;  dx_r = (softmax(x_r) − onehot(target)) dloss_r.   x [rows, cols]
-Variable cross_entropy(const Variable& logits, const Tensor& targets) {
+Variable cross_entropy(const Variable& logits, const Tensor& given) {
   const int64_t rows = logits.rows(), cols = logits.cols();
-  check(targets.elements() == rows, "cross_entropy: {} targets for logits {}", targets.elements(), logits.shape());
-  check_targets("cross_entropy", targets, cols);
+  check(given.elements() == rows, "cross_entropy: {} targets for logits {}", given.elements(), logits.shape());
+  check_indices("cross_entropy: target", given, cols);
+  const Tensor targets = given.to(logits.value().device());
   Tensor loss(tensor::Shape{rows}, logits.dtype(), logits.value().device());
   dispatch(floating, loss, [&](auto backend, auto type) {
     using T = decltype(type);
@@ -63,12 +57,14 @@ Variable bidirectional_kl(const Variable& a, const Variable& b) {
 
 /// loss_r = ½ (nll of row r + nll of row B + r) + ω Σ_c (p − q)(log p − log q) of the two;  its gradient is the sum of
 /// those of cross_entropy, halved, and bidirectional_kl, times ω
-RDrop r_drop(const Variable& logits, const Tensor& targets, double omega) {
-  const int64_t pairs = targets.elements(), cols = logits.cols();
+RDrop r_drop(const Variable& logits, const Tensor& given, double omega) {
+  const int64_t pairs = given.elements(), cols = logits.cols();
   check(logits.rows() == 2 * pairs && cols > 0, "r_drop: {} targets for logits {}", pairs, logits.shape());
-  check_targets("r_drop", targets, cols);
+  check_indices("r_drop: target", given, cols);
+  const Tensor targets = given.to(logits.value().device());
   Tensor loss(tensor::Shape{pairs}, logits.dtype(), logits.value().device());
-  const Tensor nll = empty_like(loss), kl = empty_like(loss), kept(tensor::Shape{pairs, 4}, logits.dtype());
+  const Tensor nll = empty_like(loss), kl = empty_like(loss),
+               kept(tensor::Shape{pairs, 4}, logits.dtype(), loss.device());
   dispatch(floating, loss, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::r_drop(backend, logits.data<T>(), targets.data<int32_t>(), T(omega), loss.data<T>(), nll.data<T>(),

@@ -12,16 +12,16 @@ using tensor::Shape;
 /// y = LN(s), s = x + branch ⊙ keep / (1 − rate); ds as of layer_norm, and dw, db:
 ///   dx = ds   dbranch = ds ⊙ keep / (1 − rate), with the same mask computed anew
 Variable residual_norm(const Variable& x, const Variable& branch, const Variable& weight, const Variable& bias,
-                       double epsilon, const DropoutSite& site) {
+                       double epsilon, const DropoutSite& given) {
   const int64_t rows = x.rows(), cols = x.cols();
   check(x.shape() == branch.shape() && x.dtype() == branch.dtype() && cols > 0, "residual_norm: x {} {}, branch {} {}",
         tensor::name_of(x.dtype()), x.shape(), tensor::name_of(branch.dtype()), branch.shape());
   check(weight.shape() == Shape{cols} && bias.shape() == Shape{cols},
         "residual_norm: expected weight and bias [{}], found {} and {}", cols, weight.shape(), bias.shape());
-  check_site("residual_norm", site, branch);
+  const DropoutSite site = site_for("residual_norm", given, branch);
   Tensor y = empty_like(x.value());
   const bool taped = recording({x, branch, weight, bias});
-  const Tensor sum = taped ? empty_like(y) : Tensor(), mean(Shape{taped ? rows : 0}, x.dtype()),
+  const Tensor sum = taped ? empty_like(y) : Tensor(), mean(Shape{taped ? rows : 0}, x.dtype(), x.value().device()),
                rstd = empty_like(mean);
   dispatch(floating, y, [&](auto backend, auto type) {
     using T = decltype(type);

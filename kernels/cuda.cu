@@ -15,7 +15,7 @@ struct Line {
 /// What the process has of the first device: made once, at first use, and never unmade, since tensors may outlive it.
 struct Context {
   Line missing, error, reported;
-  char name[128] = "";
+  char name[256] = "";
   int capability = 0;
   cudaStream_t stream = nullptr;
   std::mutex mutex;  // for all that follows

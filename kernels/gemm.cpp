@@ -17,7 +17,7 @@ void gemm(Cpu cpu, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix
   multiply<VectorEngine<T>>(cpu, call, b);
 }
 
-int64_t gemm_packed_bytes(int64_t n, int64_t k, Precision precision) {
+int64_t gemm_packed_bytes(Cpu, int64_t n, int64_t k, Precision precision) {
   if (k == 0) return 0;
   if (precision != Precision::full) return narrow_engine(precision).packed_bytes(n, k);
   return packed_units<VectorEngine<float>>(n, k) * int64_t(sizeof(float));

@@ -43,7 +43,7 @@ void gemm_batched(Cpu, int64_t batch, int64_t m, int64_t n, int64_t k, T alpha, 
 /// A B that serves many products (a weight, at inference) is put into the order in which it is read once:
 /// gemm_pack(b) then gemm_packed gives the bits of gemm. `packed` has gemm_packed_bytes(…), aligned to 64 bytes; its
 /// form depends on the processor, so it is never stored.
-int64_t gemm_packed_bytes(int64_t n, int64_t k, Precision precision);
+int64_t gemm_packed_bytes(Cpu, int64_t n, int64_t k, Precision precision);
 void gemm_pack(Cpu, int64_t n, int64_t k, Matrix<float> b, Precision precision, void* packed);
 void gemm_packed(Cpu, int64_t m, int64_t n, int64_t k, float alpha, Matrix<float> a, const void* packed, float beta,
                  float* c, int64_t c_stride, Finish<float> finish, Precision precision);

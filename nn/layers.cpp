@@ -23,7 +23,7 @@ void FeedForward::parameters(const std::string& name, Parameters& into) const {
   down.parameters(join(name, "down"), into);
 }
 
-Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type) {
+Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type, tensor::Device device) {
   int32_t last = 0;
   for (const int32_t t : positions.values<int32_t>()) last = std::max(last, t);
   Tensor table(Shape{last + 1, width}, DType::f64);
@@ -34,7 +34,7 @@ Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type
       column[t * width] = i % 2 == 0 ? std::sin(double(t) / length) : std::cos(double(t) / length);
     }
   }
-  return autograd::embedding(Variable(table.to(type)), positions);
+  return autograd::embedding(Variable(table.to(type).to(device)), positions);
 }
 
 }  // namespace nn

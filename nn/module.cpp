@@ -38,7 +38,7 @@ void load(const Parameters& parameters, const tensor::Safetensors& file) {
     const Tensor& stored = file.at(parameter.name, parameter.variable.shape());
     const Tensor value =
         stored.dtype() == parameter.variable.dtype() ? stored.clone() : stored.to(parameter.variable.dtype());
-    parameter.variable.set_value(value);
+    parameter.variable.set_value(value.to(parameter.variable.value().device()));
   }
   std::set<std::string_view> known;
   for (const Parameter& parameter : parameters) known.insert(parameter.name);
@@ -50,8 +50,17 @@ void load(const Parameters& parameters, const tensor::Safetensors& file) {
 
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters) {
   std::map<std::string, Tensor> result;
-  for (const Parameter& parameter : parameters) result[parameter.name] = parameter.variable.value();
+  for (const Parameter& parameter : parameters) {
+    result[parameter.name] = parameter.variable.value().to(tensor::Device::cpu);
+  }
   return result;
+}
+
+void move(const Parameters& parameters, tensor::Device device) {
+  for (const Parameter& p : parameters) {
+    p.variable.clear_gradient();
+    p.variable.set_value(p.variable.value().to(device));
+  }
 }
 
 void freeze(const Parameters& parameters, Precision precision) {

@@ -58,10 +58,13 @@ class Initializer {
 };
 
 int64_t count(const Parameters& parameters);
-/// Copies values from a file's tensors, each by its name and shape, converted to the parameter's dtype. Fails, naming
+/// Copies values from a file's tensors, each by its name and shape, to the parameter's dtype and device. Fails, naming
 /// the tensor, when one is missing or of another shape, or when the file holds one that the module does not have.
 void load(const Parameters& parameters, const tensor::Safetensors& file);
+/// The values by name, on the CPU.
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters);
+/// Brings the values to a device: what a module computes there from now on. Gradients and moments start anew.
+void move(const Parameters& parameters, tensor::Device device);
 /// For inference: parameters become constants, and linear layers read their weights in a packed form of this precision.
 void freeze(const Parameters& parameters, Precision precision);
 

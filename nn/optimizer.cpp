@@ -42,16 +42,17 @@ void Adam::step_all(const kernels::AdamStep& settings) {
 std::map<std::string, Tensor> Adam::state() const {
   std::map<std::string, Tensor> result;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    result["first." + parameters_[i].name] = first_[i];
-    result["second." + parameters_[i].name] = second_[i];
+    result["first." + parameters_[i].name] = first_[i].to(tensor::Device::cpu);
+    result["second." + parameters_[i].name] = second_[i].to(tensor::Device::cpu);
   }
   return result;
 }
 
 void Adam::load(const tensor::Safetensors& file, int64_t steps) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    first_[i] = file.at("first." + parameters_[i].name, first_[i].shape()).to(first_[i].dtype());
-    second_[i] = file.at("second." + parameters_[i].name, second_[i].shape()).to(second_[i].dtype());
+    first_[i] = file.at("first." + parameters_[i].name, first_[i].shape()).to(first_[i].dtype()).to(first_[i].device());
+    second_[i] =
+        file.at("second." + parameters_[i].name, second_[i].shape()).to(second_[i].dtype()).to(second_[i].device());
   }
   steps_ = steps;
 }

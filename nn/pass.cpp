@@ -4,7 +4,7 @@ namespace nn {
 
 autograd::DropoutSite Pass::site() {
   if (rate_ == 0) return {};
-  autograd::DropoutSite site{rate_, {seed_, step_}, site_++, {}};
+  autograd::DropoutSite site{rate_, key_, site_++, {}, key_there_};
   if (given_) {
     tensor::check(site.site < masks_.size(), "dropout: {} masks given, one more site found", masks_.size());
     site.mask = masks_[site.site];

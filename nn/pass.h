@@ -12,7 +12,11 @@ class Pass {
   /// Inference: nothing is dropped.
   Pass() = default;
   /// Training: every call of drop() is a site of its own, numbered in call order; masks follow from (seed, step, site).
-  Pass(double rate, uint64_t seed, uint64_t step) : rate_(rate), seed_(seed), step_(step) {}
+  /// `device` is where the model is: the two are brought there once.
+  Pass(double rate, uint64_t seed, uint64_t step, tensor::Device device = tensor::Device::cpu)
+      : rate_(rate), key_{seed, step} {
+    if (rate > 0 && device != tensor::Device::cpu) key_there_ = autograd::key_tensor(key_).to(device);
+  }
   /// Training with given masks (u8, 1 keeps), one per site in call order: to compare with another implementation.
   Pass(double rate, std::span<const Tensor> masks) : rate_(rate), masks_(masks), given_(true) {}
 
@@ -30,7 +34,9 @@ class Pass {
 
  private:
   double rate_ = 0;
-  uint64_t seed_ = 0, step_ = 0, site_ = 0;
+  kernels::DropoutKey key_{};
+  Tensor key_there_;
+  uint64_t site_ = 0;
   std::span<const Tensor> masks_;
   bool given_ = false;
 };

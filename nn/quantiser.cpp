@@ -15,17 +15,18 @@ Tensor nearest(const Tensor& x, const Tensor& codes) {
   tensor::check(x.cols() == codes.cols() && x.dtype() == codes.dtype() && codes.rows() > 0,
                 "nearest: x {} {}, codes {} {}", tensor::name_of(x.dtype()), x.shape(), tensor::name_of(codes.dtype()),
                 codes.shape());
-  Tensor index(Shape{x.rows()}, DType::i32);
-  const Tensor scratch(Shape{kernels::nearest_scratch(x.rows(), codes.rows())}, x.dtype());
+  const Tensor index(Shape{x.rows()}, DType::i32, x.device());
+  const Tensor scratch(Shape{kernels::nearest_scratch(x.rows(), codes.rows())}, x.dtype(), x.device());
   tensor::dispatch(tensor::floating, x, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::nearest<T>(backend, x.data<T>(), codes.data<T>(), index.data<int32_t>(), nullptr, x.rows(), codes.rows(),
                         x.cols(), scratch.data<T>());
   });
-  for (const int32_t code : index.values<int32_t>()) {
+  const Tensor result = index.to(tensor::Device::cpu);
+  for (const int32_t code : result.values<int32_t>()) {
     tensor::check(code >= 0, "nearest: a row of x [{}, {}] is not finite", x.rows(), x.cols());
   }
-  return index;
+  return result;
 }
 
 ResidualQuantiser::ResidualQuantiser(int64_t count, int64_t entries, int64_t latent, Initializer& init) {

@@ -18,6 +18,7 @@ struct Sequences {
   static Sequences of_lengths(std::span<const int64_t> lengths);
   /// `count` sequences of `length` rows each.
   static Sequences uniform(int64_t count, int64_t length);
+  Sequences to(tensor::Device device) const { return {offsets.to(device), positions.to(device)}; }
 };
 
 /// Token ids of several texts, one after another.

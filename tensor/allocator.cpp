@@ -4,6 +4,9 @@
 #include <bit>
 #include <cstdlib>
 
+#include "kernels/backend.h"
+#include "tensor/transfer.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #elif defined(__has_feature)
@@ -42,7 +45,7 @@ Storage CachingAllocator::allocate(int64_t bytes) {
   check(bytes >= 0 && bytes <= most, "allocator: {} bytes asked of {}, at most {} possible", bytes, name_, most);
   const int64_t size = block_size(bytes);
   void* const block = take(size);
-  guard(block, bytes, size);
+  if (on_host_) guard(block, bytes, size);
   return {block, bytes, std::shared_ptr<void>(block, [this, size](void* p) { put_back(p, size); })};
 }
 
@@ -68,7 +71,7 @@ void* CachingAllocator::take(int64_t size) {
 }
 
 void CachingAllocator::put_back(void* block, int64_t size) {
-  guard(block, 0, size);
+  if (on_host_) guard(block, 0, size);
   const std::lock_guard lock(mutex_);
   free_blocks_[size].push_back(block);
   statistics_.in_use -= size;
@@ -83,7 +86,7 @@ void CachingAllocator::release_cached() {
 void CachingAllocator::release_locked() {
   for (auto& [size, blocks] : free_blocks_) {
     for (void* block : blocks) {
-      guard(block, size, size);
+      if (on_host_) guard(block, size, size);
       free_(block);
       statistics_.cached -= size;
     }
@@ -97,8 +100,14 @@ AllocatorStatistics CachingAllocator::statistics() const {
 }
 
 CachingAllocator& allocator(Device device) {
-  check(device == Device::cpu, "{}: this program was built without CUDA", name_of(device));
+  const char* const reason = missing(device);
+  check(reason == nullptr, "device {}: {}", name_of(device), reason == nullptr ? "" : reason);
   // Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
+#ifdef ACE_CUDA
+  static CachingAllocator& cuda =
+      *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
+  if (device == Device::cuda) return cuda;
+#endif
   static CachingAllocator& cpu = *new CachingAllocator("cpu", allocate_on_cpu, std::free);
   return cpu;
 }

@@ -24,7 +24,8 @@ class CachingAllocator {
   /// A device is two functions: one that returns a block or null, one that takes it back.
   using Allocate = void* (*)(int64_t bytes);
   using Free = void (*)(void* block);
-  CachingAllocator(const char* name, Allocate allocate, Free free) : name_(name), allocate_(allocate), free_(free) {}
+  CachingAllocator(const char* name, Allocate allocate, Free free, bool on_host = true)
+      : name_(name), allocate_(allocate), free_(free), on_host_(on_host) {}
 
   /// Uninitialised memory for at least `bytes` (0 is allowed); goes back to the cache with the last owner. When the
   /// system has none left, the cache is released and the system asked again before this fails.
@@ -41,6 +42,7 @@ class CachingAllocator {
   const char* name_;
   Allocate allocate_;
   Free free_;
+  bool on_host_;
   mutable std::mutex mutex_;
   std::unordered_map<int64_t, std::vector<void*>> free_blocks_;  ///< by block size
   AllocatorStatistics statistics_;
@@ -50,7 +52,7 @@ class CachingAllocator {
 /// spare.
 int64_t block_size(int64_t bytes);
 
-/// The allocator of a device; fails for a device that this build does not have.
+/// The allocator of a device; fails for a device that is not to be had (transfer.h, missing).
 CachingAllocator& allocator(Device device = Device::cpu);
 
 }  // namespace tensor

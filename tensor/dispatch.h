@@ -1,6 +1,6 @@
 #pragma once
 #include "kernels/backend.h"
-#include "tensor/tensor.h"
+#include "tensor/transfer.h"
 
 namespace tensor {
 
@@ -11,11 +11,20 @@ inline constexpr TypeList<float, double> floating;
 
 /// Calls f(backend, type()) for the device and dtype of x: the one place where they become types.
 ///   dispatch(floating, x, [&](auto backend, auto type) { using T = decltype(type); … });
-/// A dtype that is not in the list ends in one clear error.
+/// A dtype that is not in the list, or a tensor of another device that f asks for its data, ends in one clear error.
+/// Where there is CUDA (ACE_CUDA), f is compiled for that backend too.
 template <class... Types, class F>
 void dispatch(TypeList<Types...>, const Tensor& x, F&& f) {
-  check(x.device() == Device::cpu, "device: this build has no {} kernels", name_of(x.device()));
-  const bool found = ((x.dtype() == dtype_of<Types> ? (f(kernels::Cpu(), Types()), true) : false) || ...);
+  const Dispatching device(x.device());
+  const auto call = [&](auto backend) {
+    return ((x.dtype() == dtype_of<Types> ? (f(backend, Types()), true) : false) || ...);
+  };
+#ifdef ACE_CUDA
+  const bool found = x.device() == Device::cuda ? call(kernels::Cuda()) : call(kernels::Cpu());
+  check_kernels(x.device());
+#else
+  const bool found = call(kernels::Cpu());
+#endif
   check(found, "dtype: {} is not supported here", name_of(x.dtype()));
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "tensor/allocator.h"
+#include "tensor/transfer.h"
 
 namespace tensor {
 namespace {
@@ -101,11 +102,14 @@ Tensor::Tensor(Shape shape, DType type, Device device, Storage storage)
 void Tensor::require(DType type) const {
   check(defined(), "tensor: expected a tensor of {}, found none", name_of(type));
   check(type == type_, "tensor: expected {}, found {} {}", name_of(type), name_of(type_), shape_);
+  const std::optional<Device> wanted = dispatching();
+  check(!wanted || *wanted == device_, "tensor: expected a tensor on {}, found {} {} on {}", name_of(*wanted),
+        name_of(type_), shape_, name_of(device_));
 }
 
 double Tensor::item() const {
-  require_host("item", *this);
-  check(elements() == 1, "item: expected one element, found {}", shape_);
+  check(defined() && elements() == 1, "item: expected one element, found {}", shape_);
+  if (device_ != Device::cpu) return to(Device::cpu).item();
   return with_type(type_, [&](auto type) { return convert<double>(*data<decltype(type)>()); });
 }
 
@@ -130,9 +134,15 @@ Tensor Tensor::range(int64_t begin, int64_t end) const {
 
 Tensor Tensor::clone() const {
   if (!defined()) return {};
-  require_host("clone", *this);
   Tensor result(shape_, type_, device_);
-  if (bytes()) std::memcpy(result.raw(), raw(), size_t(bytes()));
+  transfer(result.raw(), device_, raw(), device_, bytes());
+  return result;
+}
+
+Tensor Tensor::to(Device device) const {
+  if (!defined() || device == device_) return *this;
+  Tensor result(shape_, type_, device);
+  transfer(result.raw(), device, raw(), device_, bytes());
   return result;
 }
 
@@ -162,18 +172,23 @@ Tensor zeros(Shape shape, DType type, Device device) {
 Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
 
 Tensor full(Shape shape, DType type, double value, Device device) {
-  Tensor result(shape, type, device);
-  require_host("full", result);
+  Tensor result(shape, type);
   with_type(type, [&](auto sample) {
     using T = decltype(sample);
-    std::fill_n(result.data<T>(), result.elements(), convert<T>(value));
+    std::fill_n(static_cast<T*>(result.raw()), result.elements(), convert<T>(value));
   });
-  return result;
+  return result.to(device);
+}
+
+void copy(const Tensor& to, const Tensor& from) {
+  check(to.shape() == from.shape() && to.dtype() == from.dtype(), "copy: {} {} to {} {}", name_of(from.dtype()),
+        from.shape(), name_of(to.dtype()), to.shape());
+  transfer(to.raw(), to.device(), from.raw(), from.device(), to.bytes());
 }
 
 void fill_zero(const Tensor& x) {
-  require_host("fill_zero", x);
-  if (x.bytes()) std::memset(x.raw(), 0, size_t(x.bytes()));
+  check(x.defined(), "fill_zero: expected a tensor, found none");
+  clear(x.raw(), x.device(), x.bytes());
 }
 
 }  // namespace tensor

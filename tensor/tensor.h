@@ -27,7 +27,7 @@ class Tensor {
  public:
   /// No tensor at all: `defined()` is false.
   Tensor() = default;
-  /// Uninitialised memory from the device's caching allocator.
+  /// Uninitialised memory from the device's caching allocator; fails in one line where that device is not to be had.
   Tensor(Shape shape, DType type, Device device = Device::cpu);
   /// Shows memory that somebody else owns (a mapped file); `owner` keeps it alive.
   Tensor(Shape shape, DType type, Device device, Storage storage);
@@ -50,7 +50,8 @@ class Tensor {
   Device device() const { return device_; }
   int64_t bytes() const { return elements() * size_of(type_); }
 
-  /// The numbers, typed; fails if T is not the tensor's dtype. Host code may follow the pointer on Device::cpu only.
+  /// The numbers, typed; fails if T is not the tensor's dtype, and inside a dispatch to a device if the tensor is not
+  /// there. Host code may follow the pointer on Device::cpu only.
   template <class T>
   T* data() const {
     require(dtype_of<std::remove_const_t<T>>);
@@ -62,7 +63,7 @@ class Tensor {
   std::span<T> values() const {
     return {data<T>(), size_t(elements())};
   }
-  /// The single element of a one-element tensor on the CPU, as double.
+  /// The single element of a one-element tensor, as double; from a device once all that was queued before is done.
   double item() const;
 
   /// The same numbers under another shape of as many elements.
@@ -70,6 +71,8 @@ class Tensor {
   /// Entries begin … end−1 of the first dimension; shares memory.
   Tensor range(int64_t begin, int64_t end) const;
   Tensor clone() const;
+  /// The same numbers on that device: itself if it is there, else a copy. To the CPU: once all that was queued is done.
+  Tensor to(Device device) const;
   /// Converted copy (CPU): any dtype to any; floats round to nearest even.
   Tensor to(DType type) const;
 
@@ -87,6 +90,8 @@ Tensor zeros_like(const Tensor& x);
 /// Every element = value (any dtype).
 Tensor full(Shape shape, DType type, double value, Device device = Device::cpu);
 void fill_zero(const Tensor& x);
+/// to_i = from_i, of one shape and dtype, each on its device.
+void copy(const Tensor& to, const Tensor& from);
 
 template <class T>
 Tensor Tensor::of(Shape shape, std::span<const T> values) {

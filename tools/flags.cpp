@@ -3,6 +3,7 @@
 #include "ace/nearest.h"
 #include "ace/text.h"
 #include "kernels/backend.h"
+#include "tensor/transfer.h"
 #include "tools/usage.h"
 
 namespace tools {
@@ -78,7 +79,8 @@ void apply_machine_flags(const Flags& flags) {
     fail_usage("--device: expected cpu or cuda, found {}; did you mean \"{}\"?", ace::quote(flags.device),
                ace::nearest(flags.device, devices));
   }
-  tensor::check(flags.device == "cpu", "--device cuda: this build has no CUDA; leave --device at cpu");
+  const char* const missing = tensor::missing(flags.on());
+  tensor::check(missing == nullptr, "--device {}: {}; leave --device at cpu", flags.device, missing ? missing : "");
   if (flags.threads < 0 || flags.threads > 256) fail_usage("--threads: expected 0 to 256, found {}", flags.threads);
   kernels::set_threads(flags.threads);
 }
@@ -87,12 +89,14 @@ ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_
   ace::Settings settings;
   ace::parse_settings(settings, corpus_settings, origin);
   apply_command_line(flags, "rqvae", settings);
+  settings.device = flags.on();
   return settings;
 }
 
 ace::Settings settings_for_run(const Flags& flags, const ace::Run& run, std::string_view stage, bool may_train) {
   ace::Settings settings = run.settings;
   apply_command_line(flags, stage, settings);
+  settings.device = flags.on();
   for (const ace::Setting& setting : ace::settings_table()) {
     const bool fixed = setting.stage == "identify" || (setting.stage == "train" && !may_train);
     const std::string before = ace::value_text(run.settings, setting), now = ace::value_text(settings, setting);

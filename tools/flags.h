@@ -18,6 +18,7 @@ struct Flags {
   std::vector<std::string> assignments;  ///< --set NAME=VALUE
   std::optional<std::filesystem::path> config;
   std::string device = "cpu";
+  tensor::Device on() const { return device == "cuda" ? tensor::Device::cuda : tensor::Device::cpu; }
   int threads = 0;  ///< 0: all that the process may use
   std::optional<int64_t> seed;
   std::optional<std::string> precision;

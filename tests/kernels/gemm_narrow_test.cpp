@@ -102,7 +102,7 @@ TEST_P(NarrowGemm, PackedOnceGivesTheSameBits) {
   const int64_t m = 29, n = 70, k = 150;
   const auto a = draw<float>(m * k, 1), b = draw<float>(k * n, 2), bias = draw<float>(n, 3);
   const Matrix<float> left{a.data(), k}, right{b.data(), k, true};
-  const int64_t bytes = gemm_packed_bytes(n, k, precision());
+  const int64_t bytes = gemm_packed_bytes(Cpu(), n, k, precision());
   struct alignas(64) Line {
     char bytes[64];
   };

@@ -1,0 +1,64 @@
+#include "tensor/transfer.h"
+
+#include <cstring>
+
+#include "kernels/backend.h"
+
+namespace tensor {
+namespace {
+thread_local std::optional<Device> current;
+}
+
+std::optional<Device> dispatching() { return current; }
+Dispatching::Dispatching(Device device) : before_(current) { current = device; }
+Dispatching::~Dispatching() { current = before_; }
+
+#ifdef ACE_CUDA
+const char* missing(Device device) { return device == Device::cpu ? nullptr : kernels::Cuda::missing(); }
+
+void check_kernels(Device device) {
+  if (device != Device::cuda) return;
+  const char* const error = kernels::Cuda::error();
+  check(error == nullptr, "{}", error == nullptr ? "" : error);
+}
+
+void synchronize(Device device) {
+  if (device != Device::cuda) return;
+  kernels::Cuda().synchronize();
+  check_kernels(device);
+}
+
+void transfer(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
+  const kernels::Cuda cuda;
+  if (bytes == 0) return;
+  if (to_device == Device::cpu && from_device == Device::cpu) {
+    std::memcpy(to, from, size_t(bytes));
+  } else if (to_device == Device::cpu) {
+    cuda.download(to, from, bytes);
+  } else if (from_device == Device::cpu) {
+    cuda.upload(to, from, bytes);
+  } else {
+    cuda.copy(to, from, bytes);
+  }
+  if (to_device != from_device) check_kernels(Device::cuda);
+}
+
+void clear(void* to, Device device, int64_t bytes) {
+  if (device == Device::cuda) return kernels::Cuda().clear(to, bytes);
+  if (bytes != 0) std::memset(to, 0, size_t(bytes));
+}
+#else
+const char* missing(Device device) {
+  return device == Device::cpu ? nullptr : "this program was built without CUDA: it found no CUDA toolkit";
+}
+void check_kernels(Device) {}
+void synchronize(Device) {}
+void transfer(void* to, Device, const void* from, Device, int64_t bytes) {
+  if (bytes != 0) std::memcpy(to, from, size_t(bytes));
+}
+void clear(void* to, Device, int64_t bytes) {
+  if (bytes != 0) std::memset(to, 0, size_t(bytes));
+}
+#endif
+
+}  // namespace tensor

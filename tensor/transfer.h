@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "tensor/tensor.h"
+
+namespace tensor {
+
+/// Bytes from one device's memory to another's, or within one. On a device copies are queued behind its kernels; what
+/// arrives on the CPU is there when this returns.
+void transfer(void* to, Device to_device, const void* from, Device from_device, int64_t bytes);
+/// Bytes set to zero.
+void clear(void* to, Device device, int64_t bytes);
+
+/// Why tensors cannot live on this device here, in one line, or null: the build has no CUDA, the machine has no card.
+const char* missing(Device device);
+/// Waits until all that was queued on the device is done; an error of a kernel shows here at the latest.
+void synchronize(Device device);
+/// Fails when a kernel has failed since the last time this was asked.
+void check_kernels(Device device);
+
+/// The device that this thread's dispatch works for, where there is one.
+std::optional<Device> dispatching();
+/// While one lives, data() of a tensor that is elsewhere fails: a kernel must not be handed another device's memory.
+class Dispatching {
+ public:
+  explicit Dispatching(Device device);
+  ~Dispatching();
+  Dispatching(const Dispatching&) = delete;
+  Dispatching& operator=(const Dispatching&) = delete;
+
+ private:
+  std::optional<Device> before_;
+};
+
+}  // namespace tensor
