@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/gemm.h"
+#include "tensor/tensor.h"
 
 namespace ace {
 
