@@ -24,6 +24,7 @@ Rows::Rows(Tensor x, bool unit) : x_(std::move(x)), unit_(unit) {
   check(x_.defined() && x_.rank() == 2 && x_.cols() > 0 &&
             (type == DType::f32 || type == DType::f64 || type == DType::f16 || type == DType::bf16),
         "embeddings: expected float16, float32 or float64 [items, width], found {} {}", name_of(type), x_.shape());
+  advise(0, x_.rows(), MADV_RANDOM);
 }
 
 Rows Rows::on(tensor::Device device) const {
@@ -48,7 +49,6 @@ void Rows::advise(int64_t begin, int64_t end, int advice) const {
 }
 
 void Rows::announce(std::span<const int64_t> rows) const {
-  advise(0, x_.rows(), MADV_RANDOM);
   for (size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;) ++end;
     advise(rows[begin], rows[end - 1] + 1, MADV_WILLNEED);
@@ -56,7 +56,6 @@ void Rows::announce(std::span<const int64_t> rows) const {
 }
 
 Tensor Rows::gather(std::span<const int64_t> rows) const {
-  advise(0, x_.rows(), MADV_RANDOM);
   if (!items_) return load(rows.data(), 0, int64_t(rows.size()));
   std::vector<int64_t> inner;
   for (int64_t row : rows) inner.push_back((*items_)[size_t(row)]);
@@ -65,8 +64,8 @@ Tensor Rows::gather(std::span<const int64_t> rows) const {
 
 /// `rows` of x, or n of them from `begin` on.
 Tensor Rows::load(const int64_t* rows, int64_t begin, int64_t n) const {
-  if (rows == nullptr && !unit_ && !labels_ && x_.dtype() == DType::f32) return x_.range(begin, begin + n).to(device_);
   if (rows == nullptr) advise(begin, begin + n, MADV_WILLNEED);
+  if (rows == nullptr && !unit_ && !labels_ && x_.dtype() == DType::f32) return x_.range(begin, begin + n).to(device_);
   Tensor result({n, width()}, DType::f32);
   kernels::RowForm form{unit_, nullptr, nullptr};
   if (labels_) form.centroids = centroids_.data<float>(), form.labels = labels_->data() + begin;

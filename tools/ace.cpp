@@ -1,7 +1,6 @@
 /// The program `ace`: parses, calls a stage of ace/, prints. Exit codes: 0; 1 with one line on standard error; 2 for
 /// wrong usage; 130 or 143 when a signal stopped it after its checkpoint.
 #include "tools/exit.h"
-#include "tools/usage.h"
 #include "tools/verbs.h"
 
 namespace {
@@ -20,15 +19,10 @@ int run(int count, char** words) {
   }
   app.footer([] { return tools::settings_help(""); });
   app.require_subcommand(1);
-  try {
-    app.parse(count, words);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw tools::UsageError(tools::usage_message(app, error));
-  }
-  tools::apply_machine_flags(flags);
-  return action();
+  return tools::run_parsed(app, count, words, [&] {
+    tools::apply_machine_flags(flags);
+    return action();
+  });
 }
 
 }  // namespace

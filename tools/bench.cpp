@@ -49,15 +49,10 @@ int run(int count, char** words) {
   add_flags(app, flags);
   for (const auto add : {add_kernels, add_train, add_search, add_kmeans, add_trie}) add(app, flags, action);
   app.require_subcommand(1);
-  try {
-    app.parse(count, words);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(usage_message(app, error));
-  }
-  apply_flags(flags);
-  return action();
+  return run_parsed(app, count, words, [&] {
+    apply_flags(flags);
+    return action();
+  });
 }
 
 }  // namespace

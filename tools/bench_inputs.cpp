@@ -115,6 +115,13 @@ double mean_length(const Texts& texts) {
   return sum / double(texts.size());
 }
 
+void add_captions_option(CLI::App& app, std::optional<std::filesystem::path>& file) {
+  app.add_option("--captions", file,
+                 "lengths of the others: of the lines of a file, or \"text\" in FILE.jsonl; default: drawn, 12 on "
+                 "average")
+      ->type_name("FILE");
+}
+
 void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_option("--width", options.width, "features of a token; default 512, with 8 heads")->type_name("N");
   app.add_option("--layers", options.layers, "encoder layers, and decoder layers; default 3")->type_name("N");

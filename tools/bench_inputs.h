@@ -24,6 +24,7 @@ class Captions {
   int64_t vocabulary_;
   Texts texts_;  ///< of the file
 };
+void add_captions_option(CLI::App& app, std::optional<std::filesystem::path>& file);
 
 /// `count` texts of `length` pieces each.
 Texts equal_texts(int64_t count, int64_t length, int64_t vocabulary, uint64_t seed);

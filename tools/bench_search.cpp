@@ -211,11 +211,7 @@ void add_search(CLI::App& app, const Flags& flags, Action& action) {
     scenario.add_option("--beam", options.beam, "beam sizes; default 5,25,50")->delimiter(',')->type_name("N");
     scenario.add_option("--queries", options.queries, "queries at once; default 100")->type_name("N");
     scenario.add_option("--tokens", options.tokens, "pieces of each query of equal length; default 24")->type_name("N");
-    scenario
-        .add_option("--captions", options.captions,
-                    "lengths of the others: of the lines of a file, or \"text\" in "
-                    "FILE.jsonl; default: drawn, 12 on average")
-        ->type_name("FILE");
+    add_captions_option(scenario, options.captions);
     scenario.add_flag("--dual", options.dual,
                       "a dual tower of the same encoder beside it: exact, and by an HNSW graph");
     scenario.add_option("--hnsw-items", options.hnsw_items, "largest graph to build; default 100000")->type_name("N");

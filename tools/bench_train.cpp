@@ -129,11 +129,7 @@ void add_train(CLI::App& app, const Flags& flags, Action& action) {
     scenario.add_option("--batch", options.batch, "pairs a step; default 64,256")->delimiter(',')->type_name("N");
     scenario.add_option("--parts", options.parts, "parts that a batch is computed in; default 1")->type_name("N");
     scenario.add_option("--tokens", options.tokens, "pieces of each text of equal length; default 24")->type_name("N");
-    scenario
-        .add_option("--captions", options.captions,
-                    "lengths of the others: of the lines of a file, or \"text\" in "
-                    "FILE.jsonl; default: drawn, 12 on average")
-        ->type_name("FILE");
+    add_captions_option(scenario, options.captions);
     add_model_options(scenario, options.model);
     scenario.add_option("--item-width", options.item_width, "RQ-VAE: width of its input; default 1024")->type_name("N");
     scenario.add_option("--rqvae-batch", options.rqvae_batch, "RQ-VAE: items a step; default 2048")->type_name("N");
