@@ -4,6 +4,12 @@
 #include "kernels/gemm_tile.h"
 
 namespace kernels {
+namespace {
+
+/// Whether the CPU rounds operands for it.
+bool is_narrow(Precision precision) { return precision == Precision::bf16 || precision == Precision::int8; }
+
+}  // namespace
 
 template <class T>
 void gemm(Cpu cpu, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T> b, T beta, T* c, int64_t stride,
@@ -12,20 +18,20 @@ void gemm(Cpu cpu, int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix
   if (k == 0) return gemm_plain(m, n, k, alpha, a, b, beta, c, stride, finish);
   const Call<T> call{m, n, k, alpha, a, beta, c, stride, finish};
   if constexpr (std::is_same_v<T, float>) {
-    if (precision != Precision::full) return narrow_engine(precision).multiply(cpu, call, b);
+    if (is_narrow(precision)) return narrow_engine(precision).multiply(cpu, call, b);
   }
   multiply<VectorEngine<T>>(cpu, call, b);
 }
 
 int64_t gemm_packed_bytes(Cpu, int64_t n, int64_t k, Precision precision) {
   if (k == 0) return 0;
-  if (precision != Precision::full) return narrow_engine(precision).packed_bytes(n, k);
+  if (is_narrow(precision)) return narrow_engine(precision).packed_bytes(n, k);
   return packed_units<VectorEngine<float>>(n, k) * int64_t(sizeof(float));
 }
 
 void gemm_pack(Cpu cpu, int64_t n, int64_t k, Matrix<float> b, Precision precision, void* packed) {
   if (k == 0) return;
-  if (precision != Precision::full) return narrow_engine(precision).pack(cpu, b, n, k, packed);
+  if (is_narrow(precision)) return narrow_engine(precision).pack(cpu, b, n, k, packed);
   pack_whole<VectorEngine<float>>(cpu, b, n, k, static_cast<float*>(packed));
 }
 
@@ -34,13 +40,13 @@ void gemm_packed(Cpu cpu, int64_t m, int64_t n, int64_t k, float alpha, Matrix<f
   if (m == 0 || n == 0) return;
   if (k == 0) return gemm_plain(m, n, k, alpha, a, Matrix<float>{nullptr, n}, beta, c, stride, finish);
   const Call<float> call{m, n, k, alpha, a, beta, c, stride, finish};
-  if (precision != Precision::full) return narrow_engine(precision).multiply_packed(cpu, call, packed);
+  if (is_narrow(precision)) return narrow_engine(precision).multiply_packed(cpu, call, packed);
   multiply_packed<VectorEngine<float>>(cpu, call, static_cast<const float*>(packed));
 }
 
 const char* gemm_engine(Precision precision) {
   constexpr const char* level = vector_bytes == 64 ? "avx512" : vector_bytes == 32 ? "avx2" : "sse";
-  return precision == Precision::full ? level : narrow_engine(precision).name;
+  return is_narrow(precision) ? narrow_engine(precision).name : level;
 }
 
 template <class T>

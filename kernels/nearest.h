@@ -19,9 +19,18 @@ int64_t nearest_scratch(int64_t n, int64_t k);
 template <class T>
 void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d);
 
+/// On the GPU in f32 and f64, by one product (gemm.h, in full precision) for each block of rows. The indices are those
+/// of nearest_plain wherever two distances differ by more than the rounding of their sums in f64; scratch is the
+/// device's.
+template <class T>
+void nearest(Cuda, const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d, T* scratch);
+int64_t nearest_scratch(Cuda, int64_t n, int64_t k);
+
 /// y [n, k] = ‖x_i − e_j‖² by differences, so nothing cancels; for a few codes (k-means++ candidates). A row's result
 /// does not depend on the number of threads.
 template <class T>
 void squared_distances(Cpu, const T* x, const T* e, T* y, int64_t n, int64_t k, int64_t d);
+template <class T>
+void squared_distances(Cuda, const T* x, const T* e, T* y, int64_t n, int64_t k, int64_t d);
 
 }  // namespace kernels
