@@ -1,6 +1,8 @@
 #pragma once
 #include <cuda_runtime.h>
 
+#include <utility>
+
 #include "kernels/backend.h"
 #include "kernels/math.h"
 #include "kernels/number.h"
@@ -46,6 +48,13 @@ __device__ T* shared_memory() {
 #endif
 }
 
+/// f(0), f(1), … f(n − 1), unrolled whatever the compiler thinks of it: arrays in registers need constant indices.
+template <int n, class F>
+__device__ __forceinline__ void unrolled(F f) {
+  [&]<int... k>(std::integer_sequence<int, k...>) { (f(k), ...); }
+  (std::make_integer_sequence<int, n>());
+}
+
 inline constexpr int warp_lanes = 32;
 inline constexpr unsigned whole_warp = 0xffffffffu;
 
@@ -70,7 +79,8 @@ __device__ A warp_max(A value) {
 /// A team of one warp: lane l takes elements l, l + 32, …, and always the same ones, so what one call wrote, the next
 /// may read. Blocks have `warps` of them, a row each.
 struct Warp {
-  static constexpr int warps = 4, threads = warps * warp_lanes;
+  static constexpr int warps = 4, threads = warps * warp_lanes, lanes = warp_lanes;
+  static __device__ int lane() { return int(threadIdx.x % warp_lanes); }
   static __device__ int64_t first_row() { return int64_t(blockIdx.x) * warps + threadIdx.x / warp_lanes; }
   static __device__ int64_t row_step() { return int64_t(gridDim.x) * warps; }
   template <class F>
@@ -81,19 +91,29 @@ struct Warp {
   __device__ auto sum(int64_t n, F f) const {
     decltype(f(int64_t(0))) total = 0;
     each(n, [&](int64_t i) { total += f(i); });
-    return warp_sum(total);
+    return all_sum(total);
   }
   template <class F>
   __device__ auto max(int64_t n, F f) const {
     auto best = -infinity<decltype(f(int64_t(0)))>;
     each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
-    return warp_max(best);
+    return all_max(best);
+  }
+  /// Σ and max over the lanes' values.
+  template <class A>
+  static __device__ A all_sum(A mine) {
+    return warp_sum(mine);
+  }
+  template <class A>
+  static __device__ A all_max(A mine) {
+    return warp_max(mine);
   }
 };
 
 /// A team of one block, a row each, for long rows.
 struct Block {
-  static constexpr int threads = 256;
+  static constexpr int threads = 256, lanes = threads;
+  static __device__ int lane() { return int(threadIdx.x); }
   static __device__ int64_t first_row() { return blockIdx.x; }
   static __device__ int64_t row_step() { return gridDim.x; }
   template <class F>
@@ -104,13 +124,21 @@ struct Block {
   __device__ auto sum(int64_t n, F f) const {
     decltype(f(int64_t(0))) total = 0;
     each(n, [&](int64_t i) { total += f(i); });
-    return across(warp_sum(total), [](auto a, auto b) { return a + b; });
+    return all_sum(total);
   }
   template <class F>
   __device__ auto max(int64_t n, F f) const {
     auto best = -infinity<decltype(f(int64_t(0)))>;
     each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
-    return across(warp_max(best), [](auto a, auto b) { return larger_or_nan(a, b); });
+    return all_max(best);
+  }
+  template <class A>
+  static __device__ A all_sum(A mine) {
+    return across(warp_sum(mine), [](A a, A b) { return a + b; });
+  }
+  template <class A>
+  static __device__ A all_max(A mine) {
+    return across(warp_max(mine), [](A a, A b) { return larger_or_nan(a, b); });
   }
 
  private:

@@ -6,6 +6,7 @@
 /// conversions and no arithmetic: a kernel converts on load, computes in Accumulator<T>, converts on store.
 
 #ifdef __CUDACC__
+#include <cuda_fp16.h>
 #define ACE_HD __host__ __device__ __forceinline__
 #else
 #define ACE_HD inline
@@ -29,6 +30,9 @@ struct f16 {
   uint16_t bits = 0;
   f16() = default;
   ACE_HD explicit f16(float x) {
+#ifdef __CUDA_ARCH__
+    bits = __half_as_ushort(__float2half_rn(x));
+#else
     const uint32_t u = std::bit_cast<uint32_t>(x), sign = u >> 16 & 0x8000u, magnitude = u & 0x7fffffffu;
     if (magnitude > 0x7f800000u) {
       bits = uint16_t(sign | 0x7e00u);
@@ -40,8 +44,12 @@ struct f16 {
     } else {
       bits = uint16_t(sign | ((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13));
     }
+#endif
   }
   ACE_HD operator float() const {
+#ifdef __CUDA_ARCH__
+    return __half2float(__ushort_as_half(bits));
+#else
     const uint32_t sign = uint32_t(bits & 0x8000u) << 16, exponent = bits >> 10 & 31u, fraction = bits & 0x3ffu;
     if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
     if (exponent == 0) {  // fraction · 2^-24, exact in f32
@@ -49,6 +57,7 @@ struct f16 {
       return sign ? -value : value;
     }
     return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+#endif
   }
 };
 

@@ -63,4 +63,12 @@ template <class T>
 void r_drop_backward(Cpu, const T* logits, const int32_t* targets, T omega, const T* kept, const T* dloss,
                      Grad<T> dlogits, int64_t pairs, int64_t cols);
 
+/// On the GPU in f32, f64, f16 and bf16; what is not a logit in Accumulator<T>.
+template <class T>
+void r_drop(Cuda, const T* logits, const int32_t* targets, Accumulator<T> omega, Accumulator<T>* loss,
+            Accumulator<T>* nll, Accumulator<T>* kl, Accumulator<T>* kept, int64_t pairs, int64_t cols);
+template <class T>
+void r_drop_backward(Cuda, const T* logits, const int32_t* targets, Accumulator<T> omega, const Accumulator<T>* kept,
+                     const Accumulator<T>* dloss, Grad<T> dlogits, int64_t pairs, int64_t cols);
+
 }  // namespace kernels

@@ -17,4 +17,10 @@ void sum_rows(Cpu, const T* x, int64_t stride, Grad<T> y, int64_t rows, int64_t 
 template <class T>
 double sum_of_squares(Cpu, const T* x, int64_t n);
 
+/// On the GPU in f32, f64, f16 and bf16, summed in f64. They take scratch 0.
+template <class T>
+void sum(Cuda, const T* x, T* y, int64_t outer, int64_t count, int64_t inner, Accumulator<T> scale);
+template <class T>
+void sum_rows(Cuda, const T* x, int64_t stride, Grad<Accumulator<T>> y, int64_t rows, int64_t cols);
+
 }  // namespace kernels

@@ -9,17 +9,18 @@ namespace kernels {
 ///   s_i = x_i + k_i branch_i,  k_i = keep_i / (1 − rate);   y = LN(s), its weight w and bias b [cols]
 ///   dx_i = ds_i,  dbranch_i = k_i ds_i,  with the layer norm's ds_i = r (g_i − mean_j g_j − ŝ_i mean_j g_j ŝ_j), g = w
 ///   dy dw_i = Σ_rows dy_i ŝ_i,  db_i = Σ_rows dy_i
-template <class Team, class T>
-ACE_HD void residual_run(Team team, const T* x, const T* branch, const T* keep, T* sum, int64_t n) {
+/// keep[i] is the factor k_i of the run's element i: an array, or what draws it.
+template <class Team, class T, class Keep>
+ACE_HD void residual_run(Team team, const T* x, const T* branch, Keep keep, T* sum, int64_t n) {
   using A = Accumulator<T>;
   team.each(n, [=](int64_t i) { sum[i] = T(A(x[i]) + A(keep[i]) * A(branch[i])); });
 }
 
 /// dx and dbranch of a run of n columns, keep its factors; either may be null.
-template <class Team, class T>
-ACE_HD void residual_backward_run(Team team, const T* sum, const T* weight, RowMoments<Accumulator<T>> moments,
-                                  RowMeans<Accumulator<T>> means, const T* dy, const T* keep, Grad<T> dx,
-                                  Grad<T> dbranch, int64_t n) {
+template <class Team, class T, class Keep>
+ACE_HD void residual_backward_run(Team team, const T* sum, const Accumulator<T>* weight,
+                                  RowMoments<Accumulator<T>> moments, RowMeans<Accumulator<T>> means, const T* dy,
+                                  Keep keep, Grad<T> dx, Grad<T> dbranch, int64_t n) {
   using A = Accumulator<T>;
   const auto ds = [=, mean = moments.mean, rstd = moments.rstd](int64_t i) {
     return rstd * (A(weight[i]) * A(dy[i]) - means.g - (A(sum[i]) - mean) * rstd * means.gx);
@@ -52,5 +53,17 @@ template <class T>
 void residual_norm_backward(Cpu, const Drop& drop, const T* sum, const T* weight, const T* mean, const T* rstd,
                             const T* dy, Grad<T> dx, Grad<T> dbranch, Grad<T> dweight, Grad<T> dbias, T* scratch,
                             int64_t rows, int64_t cols);
+
+/// On the GPU in f32, f64, f16 and bf16, as layer_norm there. The backward pass's scratch is counted in Accumulator<T>;
+/// it takes the context's scratch 0 as well.
+template <class T>
+void residual_norm(Cuda, const Drop& drop, const T* x, const T* branch, const Accumulator<T>* weight,
+                   const Accumulator<T>* bias, T* y, T* sum, Accumulator<T>* mean, Accumulator<T>* rstd, int64_t rows,
+                   int64_t cols, Accumulator<T> epsilon);
+template <class T>
+void residual_norm_backward(Cuda, const Drop& drop, const T* sum, const Accumulator<T>* weight,
+                            const Accumulator<T>* mean, const Accumulator<T>* rstd, const T* dy, Grad<T> dx,
+                            Grad<T> dbranch, Grad<Accumulator<T>> dweight, Grad<Accumulator<T>> dbias,
+                            Accumulator<T>* scratch, int64_t rows, int64_t cols);
 
 }  // namespace kernels

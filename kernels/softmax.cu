@@ -1,8 +1,49 @@
 #include "kernels/softmax.h"
 
-#include "kernels/launch.h"
+#include "kernels/held.h"
 
 namespace kernels {
+
+/// The row formulas of softmax.h with the row in registers.
+template <class Base, int slots, class T>
+__device__ void softmax_row(Held<Base, T, slots> held, const T* x, T* y, int64_t cols) {
+  using A = Accumulator<T>;
+  typename Held<Base, T, slots>::Row e;
+  held.load(x, cols, e);
+  const A m = held.max_held(cols, [&](int s) { return e[s]; });
+  held.slots_of(cols, [&](int s) { e[s] = exp(e[s] - m); });
+  const A z = A(1) / held.sum_held(cols, [&](int s) { return e[s]; });
+  held.store(y, cols, [&](int s, int) { return e[s] * z; });
+}
+
+template <class Base, int slots, class T>
+__device__ void softmax_backward_row(Held<Base, T, slots> held, const T* y, const T* dy, Grad<T> dx, int64_t cols) {
+  typename Held<Base, T, slots>::Row p, d;
+  held.load(y, cols, p);
+  held.load(dy, cols, d);
+  const auto dot = held.sum_held(cols, [&](int s) { return d[s] * p[s]; });
+  held.put_held(dx, cols, [&](int s, int) { return p[s] * (d[s] - dot); });
+}
+
+template <class Base, int slots, class T>
+__device__ void log_softmax_row(Held<Base, T, slots> held, const T* x, T* y, int64_t cols) {
+  using A = Accumulator<T>;
+  typename Held<Base, T, slots>::Row v;
+  held.load(x, cols, v);
+  const A m = held.max_held(cols, [&](int s) { return v[s]; });
+  const A z = m + log(held.sum_held(cols, [&](int s) { return exp(v[s] - m); }));
+  held.store(y, cols, [&](int s, int) { return v[s] - z; });
+}
+
+template <class Base, int slots, class T>
+__device__ void log_softmax_backward_row(Held<Base, T, slots> held, const T* y, const T* dy, Grad<T> dx, int64_t cols) {
+  typename Held<Base, T, slots>::Row v, d;
+  held.load(y, cols, v);
+  held.load(dy, cols, d);
+  const auto total = held.sum_held(cols, [&](int s) { return d[s]; });
+  held.put_held(dx, cols, [&](int s, int) { return d[s] - exp(v[s]) * total; });
+}
+
 namespace {
 
 template <class Team, class T>
@@ -31,28 +72,28 @@ __global__ void log_softmax_backward_kernel(const T* y, const T* dy, Grad<T> dx,
 
 template <class T>
 void softmax(Cuda cuda, const T* x, T* y, int64_t rows, int64_t cols) {
-  with_team(rows, cols, [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, aligned(x, y), [=](auto team, dim3 blocks) {
     launch(softmax_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), x, y, rows, cols);
   });
 }
 
 template <class T>
 void softmax_backward(Cuda cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols) {
-  with_team(rows, cols, [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, aligned(y, dy, dx.data), [=](auto team, dim3 blocks) {
     launch(softmax_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), y, dy, dx, rows, cols);
   });
 }
 
 template <class T>
 void log_softmax(Cuda cuda, const T* x, T* y, int64_t rows, int64_t cols) {
-  with_team(rows, cols, [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, aligned(x, y), [=](auto team, dim3 blocks) {
     launch(log_softmax_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), x, y, rows, cols);
   });
 }
 
 template <class T>
 void log_softmax_backward(Cuda cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols) {
-  with_team(rows, cols, [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, aligned(y, dy, dx.data), [=](auto team, dim3 blocks) {
     launch(log_softmax_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), y, dy, dx, rows,
            cols);
   });
