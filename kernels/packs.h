@@ -27,8 +27,10 @@ bool packs_fit(const T* from) {
 /// N numbers in the accumulator's type: those from `from` on, or that one N times.
 template <class T, int N>
 struct Values {
-  Accumulator<T> at[N];
-  __device__ explicit Values(const T* from, bool repeated = false) {
+  Accumulator<T> at[N] = {};
+  Values() = default;
+  __device__ explicit Values(const T* from) { read(from); }
+  __device__ void read(const T* from, bool repeated = false) {
     if (repeated) {
       const Accumulator<T> value = Accumulator<T>(*from);
       for (int j = 0; j < N; ++j) at[j] = value;
