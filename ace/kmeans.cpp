@@ -78,7 +78,8 @@ class Means {
 
   void add(const Tensor& x, const std::vector<int32_t>& labels) {
     for (int32_t label : labels) ++sizes_[size_t(label)];
-    kernels::group_sums(kernels::Cpu(), x.data<float>(), labels.data(), sums_.data<double>(), x.rows(), x.cols());
+    kernels::group_sums(kernels::Cpu(), x.data<float>(), labels.data(), sums_.data<double>(), x.rows(),
+                        int64_t(sizes_.size()), x.cols());
   }
   /// μ_j ← (count_j μ_j + Σ_{i ∈ cluster j} x_i) / (count_j + |cluster j|), and the divisor is the new count: a step of
   /// rate 1/count towards each member in turn, and for count 0 the mean. A cluster without members stays.

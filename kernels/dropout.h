@@ -19,6 +19,12 @@ struct Drop {
   const DropoutKey* key = nullptr;
   uint64_t site = 0;
   const uint8_t* mask = nullptr;
+  /// What the halves are compared with: rate · 2¹⁶ as a whole number, the next above it where it is none.
+  uint16_t threshold() const {
+    const double exact = rate * 65536;
+    const uint32_t below = uint32_t(exact), whole = double(below) < exact ? below + 1 : below;
+    return uint16_t(whole < 65535 ? whole : 65535);
+  }
 };
 
 /// y_i = (or +=) drop(x)_i; as its derivative is the factor keep_i / (1 − rate), the backward pass is the same call on
@@ -32,5 +38,13 @@ template <class T>
 void relu_dropout(Cpu, const Drop& drop, const T* x, T* y, int64_t n);
 template <class T>
 void relu_dropout_backward(Cpu, const Drop& drop, const T* y, const T* dy, Grad<T> dx, int64_t n);
+
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void dropout(Cuda, const Drop& drop, const T* x, Grad<T> y, int64_t n);
+template <class T>
+void relu_dropout(Cuda, const Drop& drop, const T* x, T* y, int64_t n);
+template <class T>
+void relu_dropout_backward(Cuda, const Drop& drop, const T* y, const T* dy, Grad<T> dx, int64_t n);
 
 }  // namespace kernels

@@ -1,6 +1,5 @@
 #pragma once
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/draw.h"
 #include "kernels/dropout.h"
@@ -13,9 +12,7 @@ template <class T>
 class Keep {
  public:
   static constexpr int64_t block = 512;  ///< elements of the longest run
-  explicit Keep(const Drop& drop) : drop_(drop), kept_(T(1 / (1 - drop.rate))) {
-    const double threshold = std::ceil(drop.rate * 65536);
-    threshold_ = uint16_t(std::min(threshold, 65535.0));
+  explicit Keep(const Drop& drop) : drop_(drop), kept_(T(1 / (1 - drop.rate))), threshold_(drop.threshold()) {
     std::fill_n(factors_, block, kept_);
   }
   /// Those of elements first … first + n − 1, n ≤ block; they stand until the next call.
@@ -45,7 +42,7 @@ class Keep {
  private:
   const Drop drop_;
   const T kept_;
-  uint16_t threshold_;
+  const uint16_t threshold_;
   alignas(64) uint16_t halves_[block + 8 * draw_group];
   alignas(64) T factors_[block];
 };

@@ -21,7 +21,9 @@ ACE_HD Philox4 philox(uint64_t key, uint64_t counter_low, uint64_t counter_high)
   uint32_t c0 = uint32_t(counter_low), c1 = uint32_t(counter_low >> 32);
   uint32_t c2 = uint32_t(counter_high), c3 = uint32_t(counter_high >> 32);
   const uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
+#ifndef __CUDACC__  // which unrolls it unasked
 #pragma GCC unroll 10
+#endif
   for (uint32_t round = 0; round < 10; ++round) {
     const uint64_t product0 = multiplier0 * c0, product1 = multiplier1 * c2;
     c0 = uint32_t(product1 >> 32) ^ c1 ^ (k0 + round * weyl0);

@@ -20,7 +20,7 @@ TEST(GroupSums, AddEachRowToItsGroupInOrderWithAnyNumberOfThreads) {
   for (const int threads : {1, 3}) {
     set_threads(threads);
     std::vector<double> sums(size_t(groups * d), 0.5);
-    group_sums(Cpu(), x.data(), labels.data(), sums.data(), n, d);
+    group_sums(Cpu(), x.data(), labels.data(), sums.data(), n, groups, d);
     EXPECT_EQ(sums, expected);
   }
   set_threads(0);
