@@ -28,13 +28,14 @@ Variable embedding(const Variable& table, const Tensor& ids, double factor) {
     using T = decltype(type);
     kernels::embedding(backend, table.data<T>(), at.data<int32_t>(), y.data<T>(), at.elements(), width, T(factor));
   });
-  return record(Op::embedding, y, {table}, [at, width, factor](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
-      using T = decltype(type);
-      kernels::embedding_backward(backend, dy.data<T>(), at.data<int32_t>(), dx[0].sparse<T>(), at.elements(), width,
-                                  T(factor));
-    });
-  });
+  return record(Op::embedding, y, {table},
+                [at, entries = table.size(0), width, factor](const Tensor& dy, Gradients dx) {
+                  dispatch(floating, dy, [&](auto backend, auto type) {
+                    using T = decltype(type);
+                    kernels::embedding_backward(backend, dy.data<T>(), at.data<int32_t>(), dx[0].sparse<T>(),
+                                                at.elements(), entries, width, T(factor));
+                  });
+                });
 }
 
 }  // namespace autograd

@@ -129,4 +129,10 @@ void activation(Cpu, Activation, const T* x, T* y, int64_t n);
 template <class T>
 void activation_backward(Cpu, Activation, const T* x, const T* y, const T* dy, Grad<T> dx, int64_t n);
 
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void activation(Cuda, Activation, const T* x, T* y, int64_t n);
+template <class T>
+void activation_backward(Cuda, Activation, const T* x, const T* y, const T* dy, Grad<T> dx, int64_t n);
+
 }  // namespace kernels

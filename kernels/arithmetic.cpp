@@ -3,71 +3,12 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/broadcast.h"
 #include "kernels/put.h"
 #include "kernels/sums.h"
 
 namespace kernels {
 namespace {
-
-template <class F>
-void with(Arithmetic which, const F& f) {
-  switch (which) {
-    case Arithmetic::add:
-      return f(Add());
-    case Arithmetic::sub:
-      return f(Sub());
-    case Arithmetic::mul:
-      return f(Mul());
-    case Arithmetic::div:
-      return f(Div());
-  }
-}
-
-/// A place in a, b and the result.
-struct Offset {
-  int64_t a = 0, b = 0, y = 0;
-  Offset operator+(Offset other) const { return {a + other.a, b + other.b, y + other.y}; }
-};
-
-/// Some dimensions of a broadcast, and how far a step in each moves.
-struct Walk {
-  int rank = 0;
-  int64_t size[Broadcast::max_rank], count = 1;
-  Offset stride[Broadcast::max_rank];
-
-  void append(int64_t n, Offset step) {
-    size[rank] = n, stride[rank] = step;
-    ++rank, count *= n;
-  }
-  /// Where the index-th combination, counted row-major, starts.
-  Offset at(int64_t index) const {
-    Offset sum;
-    for (int d = rank - 1; d >= 0; --d) {
-      const int64_t i = d == 0 ? index : index % size[d];
-      if (d > 0) index /= size[d];
-      sum.a += i * stride[d].a, sum.b += i * stride[d].b, sum.y += i * stride[d].y;
-    }
-    return sum;
-  }
-};
-
-/// A collapsed broadcast as innermost lines, and the outer dimensions in which the operand with strides `wanted` moves
-/// (kept) or is repeated.
-struct Lines {
-  int64_t length = 1;
-  bool line_kept = true;
-  Walk kept, repeated;
-
-  Lines(const Broadcast& s, const int64_t* wanted) {
-    const int last = s.rank - 1;
-    length = s.size[last], line_kept = wanted[last] != 0;
-    int64_t y_stride = 1, y_strides[Broadcast::max_rank];
-    for (int d = last; d >= 0; --d) y_strides[d] = y_stride, y_stride *= s.size[d];
-    for (int d = 0; d < last; ++d) {
-      (wanted[d] != 0 ? kept : repeated).append(s.size[d], {s.a_stride[d], s.b_stride[d], y_strides[d]});
-    }
-  }
-};
 
 using One = std::integral_constant<int64_t, 1>;
 using Zero = std::integral_constant<int64_t, 0>;
@@ -96,23 +37,6 @@ void for_pieces(Cpu cpu, int64_t rows, int64_t length, const F& f) {
     }
   });
 }
-
-template <class Op>
-struct ByA {
-  static constexpr Reads reads = Op::reads_for_a;
-  template <class T>
-  static T value(T a, T b) {
-    return Op::derivative_a(a, b);
-  }
-};
-template <class Op>
-struct ByB {
-  static constexpr Reads reads = Op::reads_for_b;
-  template <class T>
-  static T value(T a, T b) {
-    return Op::derivative_b(a, b);
-  }
-};
 
 /// g = (or +=) Σ D(a, b) dy over the repeated dimensions; element(o) gives the addends of the line that starts at o,
 /// `place` says which of the operands g belongs to.
@@ -184,7 +108,7 @@ void arithmetic(Cpu cpu, Arithmetic which, const Broadcast& shape, const T* a, c
   const Broadcast s = collapse(shape);
   constexpr int64_t everywhere[Broadcast::max_rank] = {1, 1, 1, 1, 1, 1};
   const Lines lines(s, everywhere);
-  with(which, [&](auto op) {
+  with_arithmetic(which, [&](auto op) {
     using Op = decltype(op);
     with_strides(s, [&](auto a_stride, auto b_stride) {
       for_pieces(cpu, lines.kept.count, lines.length, [&](int64_t row, int64_t first, int64_t width) {
@@ -201,15 +125,15 @@ void arithmetic(Cpu cpu, Arithmetic which, const Broadcast& shape, const T* a, c
 template <class T>
 void arithmetic_backward_a(Cpu cpu, Arithmetic which, const Broadcast& shape, const T* a, const T* b, const T* dy,
                            Grad<T> da) {
-  with(which,
-       [&](auto op) { backward<ByA<decltype(op)>>(cpu, shape, &Broadcast::a_stride, &Offset::a, a, b, dy, da); });
+  with_arithmetic(
+      which, [&](auto op) { backward<ByA<decltype(op)>>(cpu, shape, &Broadcast::a_stride, &Offset::a, a, b, dy, da); });
 }
 
 template <class T>
 void arithmetic_backward_b(Cpu cpu, Arithmetic which, const Broadcast& shape, const T* a, const T* b, const T* dy,
                            Grad<T> db) {
-  with(which,
-       [&](auto op) { backward<ByB<decltype(op)>>(cpu, shape, &Broadcast::b_stride, &Offset::b, a, b, dy, db); });
+  with_arithmetic(
+      which, [&](auto op) { backward<ByB<decltype(op)>>(cpu, shape, &Broadcast::b_stride, &Offset::b, a, b, dy, db); });
 }
 
 template <class T>

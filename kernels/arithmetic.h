@@ -107,4 +107,14 @@ void arithmetic_backward_b(Cpu, Arithmetic, const Broadcast&, const T* a, const 
 template <class T>
 void scale(Cpu, T factor, const T* x, Grad<T> y, int64_t n);
 
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void arithmetic(Cuda, Arithmetic, const Broadcast&, const T* a, const T* b, T* y);
+template <class T>
+void arithmetic_backward_a(Cuda, Arithmetic, const Broadcast&, const T* a, const T* b, const T* dy, Grad<T> da);
+template <class T>
+void arithmetic_backward_b(Cuda, Arithmetic, const Broadcast&, const T* a, const T* b, const T* dy, Grad<T> db);
+template <class T>
+void scale(Cuda, Accumulator<T> factor, const T* x, Grad<T> y, int64_t n);
+
 }  // namespace kernels

@@ -21,4 +21,14 @@ void transpose(Cpu, const T* x, Grad<T> y, int64_t batch, int64_t m, int64_t n);
 template <class T>
 void repeat(Cpu, const T* x, Grad<T> y, int64_t outer, int64_t count, int64_t inner, T scale);
 
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void copy(Cuda, const T* x, Grad<T> y, int64_t n);
+template <class T>
+void copy_block(Cuda, const T* x, int64_t x_stride, Grad<T> y, int64_t y_stride, int64_t rows, int64_t cols);
+template <class T>
+void transpose(Cuda, const T* x, Grad<T> y, int64_t batch, int64_t m, int64_t n);
+template <class T>
+void repeat(Cuda, const T* x, Grad<T> y, int64_t outer, int64_t count, int64_t inner, Accumulator<T> scale);
+
 }  // namespace kernels

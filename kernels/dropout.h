@@ -39,4 +39,12 @@ void relu_dropout(Cpu, const Drop& drop, const T* x, T* y, int64_t n);
 template <class T>
 void relu_dropout_backward(Cpu, const Drop& drop, const T* y, const T* dy, Grad<T> dx, int64_t n);
 
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void dropout(Cuda, const Drop& drop, const T* x, Grad<T> y, int64_t n);
+template <class T>
+void relu_dropout(Cuda, const Drop& drop, const T* x, T* y, int64_t n);
+template <class T>
+void relu_dropout_backward(Cuda, const Drop& drop, const T* y, const T* dy, Grad<T> dx, int64_t n);
+
 }  // namespace kernels

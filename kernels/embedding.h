@@ -23,6 +23,16 @@ void embedding(Cpu, const T* table, const int32_t* ids, T* y, int64_t n, int64_t
 /// Always adds: dtable holds zeros or earlier contributions. Each thread takes some columns and all ids in order, so
 /// the sums do not depend on the number of threads.
 template <class T>
-void embedding_backward(Cpu, const T* dy, const int32_t* ids, Grad<T> dtable, int64_t n, int64_t width, T scale);
+void embedding_backward(Cpu, const T* dy, const int32_t* ids, Grad<T> dtable, int64_t n, int64_t entries, int64_t width,
+                        T scale);
+
+/// On the GPU in f32, f64, f16 and bf16.
+template <class T>
+void embedding(Cuda, const Accumulator<T>* table, const int32_t* ids, T* y, int64_t n, int64_t width,
+               Accumulator<T> scale);
+/// Without atomics: ids are sorted, and each entry's rows added in their order, in runs of 64 (named_sums.h).
+template <class T>
+void embedding_backward(Cuda, const T* dy, const int32_t* ids, Grad<Accumulator<T>> dtable, int64_t n, int64_t entries,
+                        int64_t width, Accumulator<T> scale);
 
 }  // namespace kernels

@@ -1,7 +1,6 @@
 #include "kernels/load_rows.h"
 
 #include <atomic>
-#include <type_traits>
 
 #include "kernels/math.h"
 #include "kernels/rows.h"
@@ -27,14 +26,10 @@ ACE_HD float widen(f16 x) {
   return std::bit_cast<float>(bits | uint32_t(x.bits & 0x8000u) << 16);
 }
 
-/// What squares are summed in so that none overflows: those of f16 have room in f32.
-template <class T>
-using Square = std::conditional_t<std::is_same_v<T, f16>, float, double>;
-
 /// False when the row has no length that could be divided by, or is not finite.
 template <class T>
 bool load_row(const T* x, bool unit, const float* centroid, float* y, int64_t d) {
-  using A = Square<T>;
+  using A = RowSquare<T>;
   const A square = quick_sum<A>(d, [=](int64_t i) { return A(widen(x[i])) * A(widen(x[i])); });
   if (!(square < infinity<A>) || (unit && square == 0)) return false;
   const A factor = unit ? A(1) / sqrt(square) : A(1);

@@ -8,4 +8,8 @@ namespace kernels {
 uint64_t* radix_sort(Cpu, uint64_t* words, uint64_t* spare, int64_t n, int low, int high);
 int64_t radix_sort_scratch(int64_t n);
 
+/// On the GPU, for n < 2³²: a pass over the words for every eight bits, or part of eight.
+uint64_t* radix_sort(Cuda, uint64_t* words, uint64_t* spare, int64_t n, int low, int high);
+int64_t radix_sort_scratch(Cuda, int64_t n);
+
 }  // namespace kernels

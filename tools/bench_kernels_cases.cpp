@@ -207,17 +207,18 @@ void add_lookups(Cases& cases) {
     const double bytes = 8.0 * double(rows) * d;
     for (const bool backward : {false, true}) {
       const char* name = backward ? "embedding, backward" : "embedding";
-      cases.push_back(
-          {name, fmt::format("{} of 8192 x {}", rows, d), 0, backward ? bytes * 1.5 : bytes, [=] {
-             const Tensor table = numbers(8192, d), y = numbers(rows, d), ids = draw_tokens(rows, {8192}, 1);
-             return std::function<void()>([=] {
-               if (backward) {
-                 kernels::embedding_backward<float>(Cpu(), at(y), ids.data<int32_t>(), {at(table), true}, rows, d, 1);
-               } else {
-                 kernels::embedding<float>(Cpu(), at(table), ids.data<int32_t>(), at(y), rows, d, 1);
-               }
-             });
-           }});
+      cases.push_back({name, fmt::format("{} of 8192 x {}", rows, d), 0, backward ? bytes * 1.5 : bytes, [=] {
+                         const Tensor table = numbers(8192, d), y = numbers(rows, d),
+                                      ids = draw_tokens(rows, {8192}, 1);
+                         return std::function<void()>([=] {
+                           if (backward) {
+                             kernels::embedding_backward<float>(Cpu(), at(y), ids.data<int32_t>(), {at(table), true},
+                                                                rows, 8192, d, 1);
+                           } else {
+                             kernels::embedding<float>(Cpu(), at(table), ids.data<int32_t>(), at(y), rows, d, 1);
+                           }
+                         });
+                       }});
     }
   }
   for (const auto& [n, k, width] : {std::tuple<int64_t, int64_t, int64_t>(2048, 128, 64), {8192, 128, 1024}}) {

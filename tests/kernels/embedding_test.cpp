@@ -35,9 +35,9 @@ TYPED_TEST(EmbeddingOf, TakesRowsAndGivesGradientsBackToThem) {
       embedding(Cpu(), table.data(), ids.data(), found.data(), n, width, T(1.5));
       EXPECT_LE(relative_error(found.values(), y), tolerance<T>);
       std::fill_n(gradient.data(), entries * width, T(0));
-      embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{gradient.data(), true}, n, width, T(1.5));
+      embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{gradient.data(), true}, n, entries, width, T(1.5));
       EXPECT_LE(relative_error(gradient.values(), dtable), tolerance<T>);
-      embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{gradient.data(), true}, n, width, T(1.5));
+      embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{gradient.data(), true}, n, entries, width, T(1.5));
       for (double& value : dtable) value *= 2;
       EXPECT_LE(relative_error(gradient.values(), dtable), tolerance<T>) << "the second call adds";
     }
@@ -64,7 +64,7 @@ TYPED_TEST(EmbeddingOf, DoesNotDependOnTheThreads) {
   const auto ids = draw_ids(n, entries);
   expect_same_for_any_threads([&] {
     std::vector<T> all(size_t((entries + n) * width));
-    embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{all.data(), true}, n, width, T(3));
+    embedding_backward(Cpu(), dy.data(), ids.data(), Grad<T>{all.data(), true}, n, entries, width, T(3));
     embedding(Cpu(), all.data(), ids.data(), all.data() + entries * width, n, width, T(3));
     return all;
   });
