@@ -46,8 +46,9 @@ class Assignment {
   double update(const Tensor& x, const Tensor& centroids, int64_t first = 0) {
     const int64_t n = x.rows(), k = centroids.rows();
     const Tensor label(Shape{n}, DType::i32, x.device()), distance(Shape{n}, DType::f32, x.device());
-    const Tensor scratch(Shape{kernels::nearest_scratch(n, k)}, DType::f32, x.device()), e = centroids.to(x.device());
+    const Tensor e = centroids.to(x.device());
     tensor::dispatch(tensor::TypeList<float>(), x, [&](auto backend, auto) {
+      const Tensor scratch(Shape{kernels::nearest_scratch(backend, n, k)}, DType::f32, x.device());
       kernels::nearest(backend, x.data<float>(), e.data<float>(), label.data<int32_t>(), distance.data<float>(), n, k,
                        x.cols(), scratch.data<float>());
     });

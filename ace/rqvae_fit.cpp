@@ -100,7 +100,7 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
   std::vector<int64_t> sizes{x.width()};
   sizes.insert(sizes.end(), settings.hidden.begin(), settings.hidden.end());
   sizes.push_back(settings.latent);
-  nn::Initializer init(seed, DType::f32, precision_of(settings.precision));
+  nn::Initializer init(seed, DType::f32, precision_on(x.device(), settings.precision));
   RqVaeFit fit{RqVae(sizes, settings.codebooks, settings.entries, init), {}, 0, 0, 0, 0};
   nn::move(nn::parameters(fit.model), x.device());
   if (settings.kmeans_init) initialise_codebooks(fit.model, x, seed + Stream::initial);

@@ -37,7 +37,7 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
     }
   }
   nn::move(parameters, settings.device);
-  nn::freeze(parameters, precision_of(settings.search.precision));
+  nn::freeze(parameters, precision_on(settings.device, settings.search.precision));
 }
 
 std::vector<int32_t> Searcher::encode(const std::string& query) const {

@@ -138,7 +138,19 @@ void set(Settings& settings, std::string_view assignment) {
 
 kernels::Precision precision_of(std::string_view name) {
   if (name == "bf16") return kernels::Precision::bf16;
+  if (name == "f16") return kernels::Precision::f16;
   return name == "int8" ? kernels::Precision::int8 : kernels::Precision::full;
+}
+
+kernels::Precision precision_on(tensor::Device device, std::string_view name) {
+  const bool cuda = device == tensor::Device::cuda;
+  check(name != "f16" || cuda,
+        "precision f16: for --device cuda alone; on the CPU bf16 is as fast, and needs no scaling");
+  check(name != "int8" || !cuda, "precision int8: for --device cpu alone; on a GPU use f16 or bf16");
+  check(name != "bf16" || !cuda || tensor::has_bf16(device),
+        "precision bf16: {} has no bf16 products, which came with compute capability 8.0; use f16",
+        tensor::device_name(device));
+  return precision_of(name);
 }
 
 void check_settings(const Settings& s) {

@@ -36,7 +36,7 @@ struct Settings {
     int64_t batch = 2048;
     bool kmeans_init = true;        ///< codebooks start from k-means on at least 8,192 residuals
     int64_t redraw_steps = 50;      ///< an entry unused for so many steps is re-drawn; 0: never
-    std::string precision = "f32";  ///< f32 | bf16
+    std::string precision = "f32";  ///< f32 | bf16 | f16
   } rqvae;
 
   struct Identifiers {
@@ -72,13 +72,13 @@ struct Settings {
     int64_t checkpoint_steps = 200;
     int64_t evaluate_epochs = 1;    ///< measure on dev queries every so many epochs; 0: only at the end
     int64_t dev_queries = 1000;     ///< at most so many, evenly spread; 0: all
-    std::string precision = "f32";  ///< f32 | bf16
+    std::string precision = "f32";  ///< f32 | bf16 | f16
   } train;
 
   struct Search {
     int64_t beam = 50;
     int64_t batch = 64;             ///< queries decoded together
-    std::string precision = "f32";  ///< f32 | bf16 | int8
+    std::string precision = "f32";  ///< f32 | bf16 | f16 | int8
   } search;
 };
 
@@ -110,6 +110,8 @@ std::string range_text(const Setting& setting);
 std::string settings_markdown();
 /// "f32", "bf16" or "int8" as what products are given.
 kernels::Precision precision_of(std::string_view name);
+/// The same; fails in one line where that device has no such products.
+kernels::Precision precision_on(tensor::Device device, std::string_view name);
 /// Checks rules that tie settings together (heads divide width, unique is a power of two, …).
 void check_settings(const Settings& settings);
 

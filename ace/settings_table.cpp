@@ -74,7 +74,7 @@ const std::vector<Setting> table = {
      "what products round their factors to; weights, sums and the rest are f32",
      0,
      0,
-     {"f32", "bf16"},
+     {"f32", "bf16", "f16"},
      "identify",
      at<&S::rqvae, &S::RqVae::precision>},
 
@@ -227,7 +227,7 @@ const std::vector<Setting> table = {
      "what products round their factors to; weights, sums and the rest are f32",
      0,
      0,
-     {"f32", "bf16"},
+     {"f32", "bf16", "f16"},
      "train",
      at<&S::train, &S::Train::precision>},
 
@@ -237,7 +237,7 @@ const std::vector<Setting> table = {
      "what products round their factors to",
      0,
      0,
-     {"f32", "bf16", "int8"},
+     {"f32", "bf16", "f16", "int8"},
      "search",
      at<&S::search, &S::Search::precision>},
 };

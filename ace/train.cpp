@@ -49,9 +49,9 @@ class Trainer {
       : run_(run),
         settings_(settings),
         progress_(progress),
-        model_(make_retriever(
-            run, settings, tokenizer.size(),
-            nn::Initializer(uint64_t(settings.seed), DType::f32, precision_of(settings.train.precision)))),
+        model_(make_retriever(run, settings, tokenizer.size(),
+                              nn::Initializer(uint64_t(settings.seed), DType::f32,
+                                              precision_on(settings.device, settings.train.precision)))),
         parameters_(nn::parameters(model_)),
         adam_((nn::move(parameters_, settings.device), parameters_), adam_options(settings.train)),
         trie_(run.trie) {
@@ -75,6 +75,7 @@ class Trainer {
 
   void resume() {
     state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, adam_);
+    progress_of_adam_ = adam_.progress();
     check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
           total_);
     log_ = run_.text("log.jsonl");  // committed with the checkpoint, so it ends where that does
@@ -100,6 +101,7 @@ class Trainer {
             {"pairs", pairs_.size()},
             {"parameters", nn::count(parameters_)},
             {"loss", state_.loss},
+            {"skipped_steps", progress_of_adam_.skipped},
             {"best_step", state_.best_step},
             {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
             {"seconds", seconds()},
@@ -111,6 +113,7 @@ class Trainer {
 
   static nn::Adam::Options adam_options(const Settings::Train& train) {
     nn::Adam::Options options;
+    if (train.precision == "f16") options.scale = kernels::LossScale();
     (train.optimizer == "adamw" ? options.weight_decay : options.l2) = train.weight_decay;
     return options;
   }
@@ -133,13 +136,10 @@ class Trainer {
     }
     check(std::isfinite(loss), "train: the loss is {} at step {}; a smaller train.rate may help", loss,
           state_.step + 1);
-    const double norm = nn::gradient_norm(parameters_);
-    check(std::isfinite(norm), "train: the gradient's norm is {} at step {}; a smaller train.rate may help", norm,
-          state_.step + 1);
     const Settings::Train& t = settings_.train;
-    adam_.step(nn::cosine_restarts(double(state_.step), warmup_, cycle_, t.first_rate, t.rate),
-               nn::clip_factor(norm, t.clip));
+    adam_.step(nn::cosine_restarts(double(state_.step), warmup_, cycle_, t.first_rate, t.rate), t.clip);
     ++state_.step;
+    if (scales_loss() || model_.device() == tensor::Device::cpu) look_at_progress();
     state_.loss_sum += loss;
     ++state_.loss_steps;
     state_.loss = loss;
@@ -159,13 +159,29 @@ class Trainer {
     }
     nn::Pass pass(settings_.model.dropout, uint64_t(settings_.seed), key, model_.device());
     const Objective result = objective(model_, texts, identifiers, settings_.train.omega, pass);
-    (share == 1 ? result.loss : autograd::scale(result.loss, share)).backward();
-    return result.loss.value().item();
+    const Tensor& value = result.loss.value();
+    result.loss.backward(tensor::full(value.shape(), value.dtype(), share * progress_of_adam_.scale, value.device()));
+    return value.item();
+  }
+
+  /// In f16 small gradients would vanish, so the loss is multiplied, by as much as they bear; a step on which they
+  /// overflow is skipped and counted. In the wider types a gradient that is not finite is an error, on a device noticed
+  /// when something is written: the weights are those from before it.
+  bool scales_loss() const { return settings_.train.precision == "f16"; }
+  void look_at_progress() {
+    progress_of_adam_ = adam_.progress();
+    check(scales_loss() || progress_of_adam_.skipped == 0,
+          "train: the gradient's norm is not finite at step {}; a smaller train.rate may help", state_.step);
   }
 
   void log_losses() {
     if (state_.loss_steps == 0) return;
-    write_log({{"loss", state_.loss_sum / double(state_.loss_steps)}, {"pairs_per_second", std::round(rate())}});
+    look_at_progress();
+    json facts = {{"loss", state_.loss_sum / double(state_.loss_steps)}, {"pairs_per_second", std::round(rate())}};
+    if (scales_loss()) {
+      facts.update({{"loss_scale", progress_of_adam_.scale}, {"skipped_steps", progress_of_adam_.skipped}});
+    }
+    write_log(facts);
     state_.loss_sum = 0, state_.loss_steps = 0;
   }
 
@@ -195,6 +211,7 @@ class Trainer {
   }
 
   void commit(bool improved) {
+    look_at_progress();
     std::map<std::string, std::string> files;
     if (improved || dev_.tokens.empty() || !run_.has("retriever.safetensors")) {
       files["retriever.safetensors"] = tensor::safetensors_bytes(nn::to_tensors(parameters_));
@@ -215,6 +232,7 @@ class Trainer {
   Retriever model_;
   nn::Parameters parameters_;
   nn::Adam adam_;
+  kernels::LossScale progress_of_adam_ = adam_.progress();
   Trie trie_;
   std::vector<std::vector<int32_t>> texts_;  ///< tokens by query; empty where it trains nothing
   std::vector<Judgement> pairs_;

@@ -12,8 +12,17 @@ using tensor::check;
 std::string TrainingState::save(const nn::Parameters& parameters, const nn::Adam& adam) const {
   std::map<std::string, Tensor> tensors = nn::to_tensors(parameters);
   tensors.merge(adam.state());
-  const json state = {{"step", step},         {"best_mrr", best_mrr},     {"best_step", best_step},    {"loss", loss},
-                      {"loss_sum", loss_sum}, {"loss_steps", loss_steps}, {"adam_steps", adam.steps()}};
+  const kernels::LossScale progress = adam.progress();
+  const json state = {{"step", step},
+                      {"best_mrr", best_mrr},
+                      {"best_step", best_step},
+                      {"loss", loss},
+                      {"loss_sum", loss_sum},
+                      {"loss_steps", loss_steps},
+                      {"adam_steps", progress.taken},
+                      {"loss_scale", progress.scale},
+                      {"good_steps", progress.good_steps},
+                      {"skipped_steps", progress.skipped}};
   return tensor::safetensors_bytes(tensors, {{"state", state.dump()}});
 }
 
@@ -26,7 +35,10 @@ TrainingState TrainingState::load(const std::filesystem::path& file, const nn::P
   try {
     result = {state.at("step"), state.at("best_mrr"), state.at("best_step"),
               state.at("loss"), state.at("loss_sum"), state.at("loss_steps")};
-    adam.load(stored, state.at("adam_steps"));
+    kernels::LossScale progress = adam.progress();
+    progress.taken = state.at("adam_steps"), progress.scale = state.at("loss_scale");
+    progress.good_steps = state.at("good_steps"), progress.skipped = state.at("skipped_steps");
+    adam.load(stored, progress);
   } catch (const json::exception& error) {
     tensor::fail("{}: state: {}", stored.origin, tensor::one_line(error.what()));
   }

@@ -96,7 +96,7 @@ Winner nearest_code(const Codes<T>& codes, const T* x, const T* products) {
 
 }  // namespace
 
-int64_t nearest_scratch(int64_t n, int64_t k) { return (block_rows(n, k) + 1) * k; }
+int64_t nearest_scratch(Cpu, int64_t n, int64_t k) { return (block_rows(n, k) + 1) * k; }
 
 template <class T>
 void nearest(Cpu cpu, const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d,

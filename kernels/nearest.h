@@ -13,7 +13,7 @@ namespace kernels {
 /// never the nearest. scratch: nearest_scratch(n, k) numbers.
 template <class T>
 void nearest(Cpu, const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d, T* scratch);
-int64_t nearest_scratch(int64_t n, int64_t k);
+int64_t nearest_scratch(Cpu, int64_t n, int64_t k);
 
 /// Every pair in f64: the oracle of the fast one.
 template <class T>

@@ -12,32 +12,35 @@ class Adam {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     double l2 = 0;            ///< added to the gradient (Adam)
     double weight_decay = 0;  ///< decoupled (AdamW)
+    /// What the loss is multiplied by before backward(), and how that changes; by default it stays 1.
+    kernels::LossScale scale{1, 1, 1};
   };
   Adam(Parameters parameters, Options options);
   explicit Adam(Parameters parameters) : Adam(std::move(parameters), Options()) {}
-  /// One step at `rate` with the parameters' gradients times `gradient_scale`; a parameter without gradient stays, and
-  /// so do its moments. Gradients are cleared.
-  void step(double rate, double gradient_scale = 1);
-  int64_t steps() const { return steps_; }
+  /// One step at `rate` with the parameters' gradients, divided by the loss's scale and brought down to the norm `clip`
+  /// (0: however large). A step whose gradients are not finite is skipped: no parameter and no moment changes. A
+  /// parameter without gradient stays, and so do its moments. Gradients are cleared. On a device all this is queued;
+  /// the host is not waited for.
+  void step(double rate, double clip = 0);
+  /// The loss's scale for the next backward(), steps taken, steps skipped; from a device once all queued is done.
+  kernels::LossScale progress() const;
 
-  /// Moments as tensors `first.<name>`, `second.<name>`, for a checkpoint; load restores them and the step count.
+  /// Moments as tensors `first.<name>`, `second.<name>`, for a checkpoint; load restores them and the progress.
   std::map<std::string, Tensor> state() const;
-  void load(const tensor::Safetensors& file, int64_t steps);
+  void load(const tensor::Safetensors& file, const kernels::LossScale& progress);
 
  private:
-  /// The step of the parameters of type T.
-  template <class T>
-  void step_all(const kernels::AdamStep& settings);
+  template <class T, class Backend>
+  void step_all(Backend backend, kernels::AdamStep step, double clip);
   Parameters parameters_;
   std::vector<Tensor> first_, second_;
   Options options_;
-  int64_t steps_ = 0;
+  kernels::LossScale progress_;  ///< on the CPU
+  Tensor there_;                 ///< on a device: u8, a kernels::LossScale and behind it a kernels::AdamStep and Σ g²
 };
 
 /// √(Σ g²) over all gradients, summed in f64.
 double gradient_norm(const Parameters& parameters);
-/// The factor that brings a norm down to `limit`: min(1, limit / norm); 1 when limit is 0.
-double clip_factor(double norm, double limit);
 void clear_gradients(const Parameters& parameters);
 
 }  // namespace nn

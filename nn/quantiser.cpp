@@ -16,9 +16,9 @@ Tensor nearest(const Tensor& x, const Tensor& codes) {
                 "nearest: x {} {}, codes {} {}", tensor::name_of(x.dtype()), x.shape(), tensor::name_of(codes.dtype()),
                 codes.shape());
   const Tensor index(Shape{x.rows()}, DType::i32, x.device());
-  const Tensor scratch(Shape{kernels::nearest_scratch(x.rows(), codes.rows())}, x.dtype(), x.device());
   tensor::dispatch(tensor::floating, x, [&](auto backend, auto type) {
     using T = decltype(type);
+    const Tensor scratch(Shape{kernels::nearest_scratch(backend, x.rows(), codes.rows())}, x.dtype(), x.device());
     kernels::nearest<T>(backend, x.data<T>(), codes.data<T>(), index.data<int32_t>(), nullptr, x.rows(), codes.rows(),
                         x.cols(), scratch.data<T>());
   });

@@ -16,6 +16,13 @@ Dispatching::~Dispatching() { current = before_; }
 #ifdef ACE_CUDA
 const char* missing(Device device) { return device == Device::cpu ? nullptr : kernels::Cuda::missing(); }
 
+std::string device_name(Device device) {
+  return device == Device::cpu
+             ? "cpu"
+             : fmt::format("{} (compute capability {:.1f})", kernels::Cuda::name(), kernels::Cuda::capability() / 10.0);
+}
+bool has_bf16(Device device) { return device == Device::cpu || kernels::Cuda::capability() >= 80; }
+
 void check_kernels(Device device) {
   if (device != Device::cuda) return;
   const char* const error = kernels::Cuda::error();
@@ -51,6 +58,8 @@ void clear(void* to, Device device, int64_t bytes) {
 const char* missing(Device device) {
   return device == Device::cpu ? nullptr : "this program was built without CUDA: it found no CUDA toolkit";
 }
+std::string device_name(Device device) { return std::string(name_of(device)); }
+bool has_bf16(Device) { return true; }
 void check_kernels(Device) {}
 void synchronize(Device) {}
 void transfer(void* to, Device, const void* from, Device, int64_t bytes) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "tensor/tensor.h"
 
@@ -14,6 +15,9 @@ void clear(void* to, Device device, int64_t bytes);
 
 /// Why tensors cannot live on this device here, in one line, or null: the build has no CUDA, the machine has no card.
 const char* missing(Device device);
+/// What the device is called, and whether it multiplies bf16.
+std::string device_name(Device device);
+bool has_bf16(Device device);
 /// Waits until all that was queued on the device is done; an error of a kernel shows here at the latest.
 void synchronize(Device device);
 /// Fails when a kernel has failed since the last time this was asked.

@@ -223,14 +223,14 @@ void add_lookups(Cases& cases) {
   }
   for (const auto& [n, k, width] : {std::tuple<int64_t, int64_t, int64_t>(2048, 128, 64), {8192, 128, 1024}}) {
     const double flops = 2 * double(n) * double(k) * double(width), bytes = 4 * double(n + k) * double(width);
-    cases.push_back({"nearest", fmt::format("{} of {} x {}", n, k, width), flops, bytes, [n = n, k = k, width = width] {
-                       const Tensor x = numbers(n, width), e = numbers(k, width), index({n}, DType::i32),
-                                    distance = numbers(n), scratch = numbers(kernels::nearest_scratch(n, k));
-                       return [=] {
-                         kernels::nearest(Cpu(), at(x), at(e), index.data<int32_t>(), at(distance), n, k, width,
-                                          at(scratch));
-                       };
-                     }});
+    cases.push_back(
+        {"nearest", fmt::format("{} of {} x {}", n, k, width), flops, bytes, [n = n, k = k, width = width] {
+           const Tensor x = numbers(n, width), e = numbers(k, width), index({n}, DType::i32), distance = numbers(n),
+                        scratch = numbers(kernels::nearest_scratch(kernels::Cpu(), n, k));
+           return [=] {
+             kernels::nearest(Cpu(), at(x), at(e), index.data<int32_t>(), at(distance), n, k, width, at(scratch));
+           };
+         }});
   }
 }
 

@@ -41,9 +41,10 @@ class Training {
       const auto some = std::span(texts).subspan(size_t(first), size_t(last - first));
       const ace::Objective result =
           ace::objective(model_, some, identifiers.range(first, last), defaults.train.omega, pass);
-      autograd::scale(result.loss, double(last - first) / double(batch)).backward();
+      const double share = double(last - first) / double(batch);
+      result.loss.backward(tensor::full(result.loss.shape(), result.loss.dtype(), share));
     }
-    adam_.step(rate, nn::clip_factor(nn::gradient_norm(parameters_), defaults.train.clip));
+    adam_.step(rate, defaults.train.clip);
   }
 
  private:

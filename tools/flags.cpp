@@ -47,7 +47,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--seed", flags.seed, "short for --set seed=N")->type_name("N");
   app.add_option("--precision", flags.precision,
                  "short for --set rqvae.precision=, train.precision= or search.precision=, by the verb")
-      ->type_name("f32|bf16|int8");
+      ->type_name("f32|bf16|f16|int8");
   app.add_flag("--quiet", flags.quiet, "no progress");
 }
 

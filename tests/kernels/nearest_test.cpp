@@ -34,7 +34,7 @@ struct Result {
 template <class T>
 Result<T> fast(const std::vector<T>& x, const std::vector<T>& e, int64_t n, int64_t k, int64_t d) {
   Result<T> result{std::vector<int32_t>(size_t(n + 1), 77), std::vector<T>(size_t(n + 1), T(77))};
-  std::vector<T> scratch(size_t(nearest_scratch(n, k) + 1), std::numeric_limits<T>::quiet_NaN());
+  std::vector<T> scratch(size_t(nearest_scratch(Cpu(), n, k) + 1), std::numeric_limits<T>::quiet_NaN());
   scratch.back() = 77;
   nearest(Cpu(), x.data(), e.data(), result.index.data(), result.distance.data(), n, k, d, scratch.data());
   EXPECT_EQ(scratch.back(), T(77));
@@ -109,7 +109,7 @@ TYPED_TEST(Nearest, IsTheSameWithAnyNumberOfThreads) {
 TYPED_TEST(Nearest, TheDistanceMayBeLeftOut) {
   const auto x = draw<TypeParam>(20 * 5, 8), e = draw<TypeParam>(9 * 5, 9);
   std::vector<int32_t> index(20);
-  std::vector<TypeParam> scratch(static_cast<size_t>(nearest_scratch(20, 9)));
+  std::vector<TypeParam> scratch(static_cast<size_t>(nearest_scratch(Cpu(), 20, 9)));
   nearest<TypeParam>(Cpu(), x.data(), e.data(), index.data(), nullptr, 20, 9, 5, scratch.data());
   EXPECT_EQ(index, plain(x, e, 20, 9, 5).index);
 }

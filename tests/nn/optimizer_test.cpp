@@ -28,7 +28,9 @@ Parameters one(const std::vector<double>& values) {
 }
 
 /// The optimiser against its formula in a plain loop.
-void expect_formula(const Adam::Options& o, double scale) {
+/// `scale`: what the loss was multiplied by.
+void expect_formula(Adam::Options o, double scale) {
+  o.scale = {scale, scale, scale};
   std::vector<double> p = draws(1, 11), m(11, 0), v(11, 0);
   const Parameters parameters = one(p);
   Adam adam(parameters, o);
@@ -36,9 +38,9 @@ void expect_formula(const Adam::Options& o, double scale) {
     const std::vector<double> g = draws(uint64_t(10 + t), 11);
     const double rate = 0.01 * t;
     push(parameters[0].variable, g);
-    adam.step(rate, scale);
+    adam.step(rate);
     for (size_t i = 0; i < p.size(); ++i) {
-      const double d = scale * g[i] + o.l2 * p[i];
+      const double d = g[i] / scale + o.l2 * p[i];
       m[i] = o.beta1 * m[i] + (1 - o.beta1) * d;
       v[i] = o.beta2 * v[i] + (1 - o.beta2) * d * d;
       const double mean = m[i] / (1 - std::pow(o.beta1, t)), variance = v[i] / (1 - std::pow(o.beta2, t));
@@ -46,11 +48,11 @@ void expect_formula(const Adam::Options& o, double scale) {
       EXPECT_NEAR(parameters[0].variable.data<double>()[i], p[i], 1e-13) << "step " << t << ", element " << i;
     }
   }
-  EXPECT_EQ(adam.steps(), 6);
+  EXPECT_EQ(adam.progress().taken, 6);
 }
 
 TEST(Adam, FollowsItsFormula) { expect_formula({}, 1); }
-TEST(Adam, FollowsItsFormulaWithOtherSettingsAndAScaledGradient) { expect_formula({0.8, 0.95, 1e-3, 0.1, 0}, 0.25); }
+TEST(Adam, FollowsItsFormulaWithOtherSettingsAndAScaledGradient) { expect_formula({0.8, 0.95, 1e-3, 0.1, 0}, 4); }
 TEST(AdamW, ShrinksParametersApartFromTheGradient) { expect_formula({0.9, 0.999, 1e-8, 0, 0.3}, 1); }
 
 TEST(Adam, StepsByTheRateAtFirstWhateverTheGradientsSize) {
@@ -84,7 +86,7 @@ TEST(Adam, ContinuesFromItsStateAsIfItHadNotStopped) {
     before.step(0.1);
   }
   Adam after(stopped);
-  after.load({before.state(), {}, "state"}, before.steps());
+  after.load({before.state(), {}, "state"}, before.progress());
   push(straight[0].variable, draws(9, 3));
   all.step(0.1);
   push(stopped[0].variable, draws(9, 3));
@@ -92,17 +94,53 @@ TEST(Adam, ContinuesFromItsStateAsIfItHadNotStopped) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(stopped[0].variable.data<double>()[i], straight[0].variable.data<double>()[i]);
 }
 
-TEST(Clipping, MeasuresTheNormOverAllGradientsAndScalesItDownToTheLimit) {
+TEST(Clipping, BringsTheNormDownToTheLimitAndNeverUp) {
+  for (const double clip : {0.0, 3.5, 7.0, 100.0}) {
+    const Parameters clipped = one({0, 0, 0}), scaled = one({0, 0, 0});
+    Adam::Options options;
+    options.epsilon = 1;  // else a first step does not depend on the gradient's size
+    Adam with(clipped, options), by_hand(scaled, options);
+    push(clipped[0].variable, {2, -3, 6});
+    with.step(0.1, clip);
+    const double factor = clip == 3.5 ? 0.5 : 1;
+    push(scaled[0].variable, {2 * factor, -3 * factor, 6 * factor});
+    by_hand.step(0.1);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(clipped[0].variable.data<double>()[i], scaled[0].variable.data<double>()[i]) << clip;
+    }
+  }
+}
+
+TEST(LossScale, SkipsAStepWhoseGradientsOverflowAndHalves) {
+  const Parameters parameters = one({1, 2});
+  Adam::Options options;
+  options.scale = kernels::LossScale();
+  options.scale.patience = 2;
+  Adam adam(parameters, options);
+  const double scale = adam.progress().scale;
+  push(parameters[0].variable, {1, INFINITY});
+  adam.step(0.1, 1);
+  EXPECT_EQ(parameters[0].variable.data<double>()[0], 1);
+  EXPECT_EQ(adam.state().at("first.p").data<double>()[0], 0);
+  EXPECT_EQ(adam.progress().skipped, 1);
+  EXPECT_EQ(adam.progress().taken, 0);
+  EXPECT_EQ(adam.progress().scale, scale / 2);
+  for (int i = 0; i < 2; ++i) {
+    push(parameters[0].variable, {scale, -scale});
+    adam.step(0.1, 1);
+  }
+  EXPECT_EQ(adam.progress().taken, 2);
+  EXPECT_EQ(adam.progress().scale, scale) << "twice as large again after the good steps";
+  EXPECT_NEAR(parameters[0].variable.data<double>()[0], 0.8, 1e-6);
+}
+
+TEST(Clipping, MeasuresTheNormOverAllGradients) {
   Parameters parameters = one({0, 0});
   parameters.push_back({"q", Variable(tensor::zeros(Shape{1}, DType::f64), true)});
   parameters.push_back({"unused", Variable(tensor::zeros(Shape{1}, DType::f64), true)});
   push(parameters[0].variable, {2, -3});
   push(parameters[1].variable, {6});
   EXPECT_DOUBLE_EQ(gradient_norm(parameters), 7);
-  EXPECT_DOUBLE_EQ(clip_factor(7, 3.5), 0.5);
-  EXPECT_DOUBLE_EQ(clip_factor(7, 7), 1);
-  EXPECT_DOUBLE_EQ(clip_factor(7, 100), 1) << "never up";
-  EXPECT_DOUBLE_EQ(clip_factor(7, 0), 1) << "0 does not clip";
   clear_gradients(parameters);
   EXPECT_EQ(gradient_norm(parameters), 0);
 }
