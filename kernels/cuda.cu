@@ -9,12 +9,13 @@ namespace {
 
 /// One line that outlives its maker.
 struct Line {
-  char text[256] = "";
+  char text[512] = "";
 };
 
 /// What the process has of the first device: made once, at first use, and never unmade, since tensors may outlive it.
 struct Context {
-  Line missing, name, error, reported;
+  Line missing, error, reported;
+  char name[256] = "";
   int capability = 0;
   cudaStream_t stream = nullptr;
   std::mutex mutex;  // for all that follows
@@ -28,7 +29,7 @@ struct Context {
     if (e == cudaSuccess && devices == 0) e = cudaErrorNoDevice;
     if (e == cudaSuccess) e = cudaGetDeviceProperties(&card, 0);
     if (e == cudaSuccess) e = cudaSetDevice(0);
-    std::snprintf(name.text, sizeof name.text, "%s", card.name);
+    std::snprintf(name, sizeof name, "%s", card.name);
     capability = 10 * card.major + card.minor;
     if (e == cudaSuccess && !has_code_for_card()) return;
     if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
@@ -55,7 +56,7 @@ bool Context::has_code_for_card() {
     std::snprintf(missing.text, sizeof missing.text,
                   "no code for %s (compute capability %d.%d) in this build: configure with "
                   "-DCMAKE_CUDA_ARCHITECTURES=%d and a toolkit that knows it",
-                  name.text, capability / 10, capability % 10, capability);
+                  name, capability / 10, capability % 10, capability);
     return false;
   }
 #endif
@@ -75,7 +76,7 @@ void note(cudaError_t error, const char* what) {
 }
 
 const char* Cuda::missing() { return context().missing.text[0] ? context().missing.text : nullptr; }
-const char* Cuda::name() { return context().name.text; }
+const char* Cuda::name() { return context().name; }
 int Cuda::capability() { return context().capability; }
 
 const char* Cuda::error() {
