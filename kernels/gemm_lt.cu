@@ -1,8 +1,10 @@
-#include <cublasLt.h>
-
-#include <array>
+#include <algorithm>
+#include <compare>
+#include <limits>
 #include <map>
 #include <string>
+
+#include <cublasLt.h>
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
