@@ -45,7 +45,7 @@ struct Plan {
 
 void note_status(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  note(cudaErrorUnknown, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
+  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
 }
 
 /// The process's handle, workspace and plans, made at first use and never unmade, like the device's context.
