@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <vector>
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
@@ -94,31 +95,31 @@ void convert(Cuda cuda, const float* x, int64_t x_stride, T* y, int64_t y_stride
          walkers(), 0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
 }
 
-/// y [cols, rows] = xᵀ in other numbers, by tiles of 32 × 32, so that both sides are read and written along their rows.
+/// y [cols, rows] = xᵀ in other numbers, a tile of 32 × 32 a block, so that both sides are read and written along their
+/// rows.
 template <class T>
 __global__ void convert_transposed_kernel(const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows,
                                           int64_t cols) {
   __shared__ float tile[wide][wide + 1];
-  const int64_t left = int64_t(blockIdx.x) * wide;
-  for (int64_t top = int64_t(blockIdx.y) * wide; top < rows; top += int64_t(gridDim.y) * wide) {
-    for (int i = threadIdx.y; i < wide; i += tall) {
-      const int64_t r = top + i, c = left + threadIdx.x;
-      if (r < rows && c < cols) tile[i][threadIdx.x] = x[r * x_stride + c];
-    }
-    __syncthreads();
-    for (int i = threadIdx.y; i < wide; i += tall) {
-      const int64_t r = top + threadIdx.x, c = left + i;
-      if (r < rows && c < cols) y[c * y_stride + r] = T(tile[threadIdx.x][i]);
-    }
-    __syncthreads();  // before the tile is written again
+  const int64_t across = (cols + wide - 1) / wide;
+  const int64_t top = blockIdx.x / across * wide, left = blockIdx.x % across * wide;
+  for (int i = threadIdx.y; i < wide; i += tall) {
+    const int64_t r = top + i, c = left + threadIdx.x;
+    if (r < rows && c < cols) tile[i][threadIdx.x] = x[r * x_stride + c];
+  }
+  __syncthreads();
+  for (int i = threadIdx.y; i < wide; i += tall) {
+    const int64_t r = top + threadIdx.x, c = left + i;
+    if (r < rows && c < cols) y[c * y_stride + r] = T(tile[threadIdx.x][i]);
   }
 }
 
 template <class T>
 void convert_transposed(Cuda cuda, const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows,
                         int64_t cols) {
-  const dim3 blocks(unsigned((cols + wide - 1) / wide), unsigned(std::min<int64_t>((rows + wide - 1) / wide, 65535)));
-  launch(convert_transposed_kernel<T>, blocks, walkers(), 0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
+  const int64_t tiles = (rows + wide - 1) / wide * ((cols + wide - 1) / wide);
+  launch(convert_transposed_kernel<T>, dim3(unsigned(tiles)), walkers(), 0, cuda.stream(), x, x_stride, y, y_stride,
+         rows, cols);
 }
 
 /// Products are queued one at a time: they share cublasLt's workspace, and these copies of operands.
@@ -126,19 +127,20 @@ struct Operands {
   std::mutex mutex;
   void* memory[3] = {};
   int64_t bytes[3] = {};
+  std::vector<void*> outgrown;  ///< not freed, since a recorded graph may read it; in all no more than what replaced it
 
   static Operands& one() {
     static Operands* const operands = new Operands;
     return *operands;
   }
   enum Which { left, right, bias };
-  /// At least n numbers; null when the device has no room. What is outgrown is not freed, since a recorded graph may
-  /// read it; it never was more than what replaces it.
+  /// At least n numbers; null when the device has no room.
   template <class T>
   T* take(Which which, int64_t n) {
     const int64_t needed = n * int64_t(sizeof(T));
     if (bytes[which] < needed) {
       bytes[which] = std::max(2 * bytes[which], needed);
+      outgrown.push_back(memory[which]);
       memory[which] = Cuda::allocate(bytes[which]);
       if (memory[which] == nullptr) {
         bytes[which] = 0;

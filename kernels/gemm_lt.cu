@@ -1,8 +1,10 @@
-#include <cublasLt.h>
-
-#include <array>
+#include <algorithm>
+#include <compare>
+#include <limits>
 #include <map>
 #include <string>
+
+#include <cublasLt.h>
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
@@ -43,7 +45,7 @@ struct Plan {
 
 void note_status(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  note(cudaErrorUnknown, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
+  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
 }
 
 /// The process's handle, workspace and plans, made at first use and never unmade, like the device's context.
