@@ -15,20 +15,22 @@ constexpr double device_tolerance = sizeof(T) == 8           ? 1e-12
                                     : std::is_same_v<T, f16> ? 2e-3
                                                              : 1e-2;
 
-/// Memory of the device: exactly n elements, NaN (all bits 1) until written. Copies from and to the host.
+/// Memory of the device: exactly n elements, NaN (all bits 1) until written. Copies from and to the host. The first of
+/// them is `skipped` elements past a multiple of 256 bytes.
 template <class T>
 class Device {
  public:
-  explicit Device(int64_t n) : n_(n), data_(static_cast<T*>(Cuda::allocate(n * int64_t(sizeof(T))))) {
+  explicit Device(int64_t n, int64_t skipped = 0)
+      : n_(n), block_(static_cast<T*>(Cuda::allocate((skipped + n) * int64_t(sizeof(T))))), data_(block_ + skipped) {
     const std::vector<uint8_t> ones(size_t(n) * sizeof(T), 0xff);
     Cuda().upload(data_, ones.data(), int64_t(ones.size()));
   }
-  explicit Device(const std::vector<T>& values) : Device(int64_t(values.size())) {
+  explicit Device(const std::vector<T>& values, int64_t skipped = 0) : Device(int64_t(values.size()), skipped) {
     Cuda().upload(data_, values.data(), n_ * int64_t(sizeof(T)));
   }
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
-  ~Device() { Cuda::free(data_); }
+  ~Device() { Cuda::free(block_); }
   T* data() const { return data_; }
   operator T*() const { return data_; }
   /// The values now; fails the test when a kernel had an error.
@@ -42,7 +44,7 @@ class Device {
 
  private:
   int64_t n_;
-  T* data_;
+  T *block_, *data_;
 };
 
 /// The same numbers in f64 (or f32): what the CPU twin is given, so that both see the same rounded inputs.
@@ -79,5 +81,18 @@ void expect_same_again(const Run& run) {
 
 /// Lengths for the simulator: one lane, odd, a warp and one more, past a block. Small, since each thread is a fiber.
 inline const std::vector<int64_t> device_lengths = {1, 7, 32, 33, 251, 1031};
+
+/// Lengths of rows that a warp or a block holds in registers, where they begin at a multiple of 16 bytes.
+inline const std::vector<int64_t> held_lengths = {8, 264, 1032};
+
+/// f(cols, skipped) for rows that are walked by plain teams, and for rows in registers where nothing is skipped.
+template <class F>
+void for_row_lengths(const F& f) {
+  for (const int64_t cols : device_lengths) f(cols, int64_t(0));
+  for (const int64_t cols : held_lengths) {
+    f(cols, int64_t(0));
+    f(cols, int64_t(1));
+  }
+}
 
 }  // namespace kernels
