@@ -41,7 +41,6 @@ __global__ void gated_sum_kernel(Accumulator<T> share, const T* c, Parts<T> part
     if (c != nullptr) {
       for (int j = 0; j < size; ++j) sum.at[j] = share * F::value(sum.at[j]);
     }
-#pragma unroll
     for (int k = 0; k < most_parts; ++k) {
       if (k >= parts.count) break;
       const Values<T, size> a(parts.a[k] + i), part(parts.part[k] + i);
@@ -62,7 +61,6 @@ __global__ void gated_sum_backward_kernel(Accumulator<T> share, const T* c, Part
       const Values<T, size> x(c + i);
       put_pack<size>(dc.at(i), [&](int j) { return share * F::derivative(x.at[j], F::value(x.at[j])) * d.at[j]; });
     }
-#pragma unroll
     for (int k = 0; k < most_parts; ++k) {
       if (k >= parts.count) break;
       Values<T, size> sigma(parts.a[k] + i);

@@ -22,6 +22,7 @@ void adam_range(const AdamFactors<T>& factors, const AdamTensor<T>& t, int64_t b
 
 template <class T>
 void adam(Cpu cpu, const AdamStep* step, const AdamTensor<T>* tensors, int64_t count) {
+  if (step->skip) return;
   const AdamFactors<T> factors(*step);
   int64_t total = 0;
   for (int64_t t = 0; t < count; ++t) total += tensors[t].n;

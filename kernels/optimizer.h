@@ -11,7 +11,42 @@ struct AdamStep {
   double l2 = 0;                ///< added to the gradient as l2 · p
   double bias1 = 1, bias2 = 1;  ///< 1 − β₁ᵗ and 1 − β₂ᵗ at step t = 1, 2, …
   double gradient_scale = 1;    ///< the gradient's factor: clipping, loss scaling
+  bool skip = false;            ///< nothing is changed: parameters, m and v stay bit for bit
 };
+
+/// The factor of a loss whose gradients are f16, where small ones would vanish: as large as they bear. A step whose
+/// gradients were not finite is skipped and the factor halved; after `patience` good steps in a row it is doubled. With
+/// least = most = scale it stays, and skipped steps are still counted.
+struct LossScale {
+  double scale = 65536, least = 1, most = 16777216;
+  int64_t patience = 2000, good_steps = 0;  ///< good_steps: in a row, since the factor changed
+  int64_t taken = 0, skipped = 0;           ///< steps
+};
+
+ACE_HD void update(LossScale& loss, bool finite) {
+  if (!finite) {
+    ++loss.skipped, loss.good_steps = 0;
+    loss.scale = loss.scale / 2 > loss.least ? loss.scale / 2 : loss.least;
+    return;
+  }
+  ++loss.taken;
+  if (++loss.good_steps < loss.patience) return;
+  loss.good_steps = 0;
+  loss.scale = loss.scale * 2 < loss.most ? loss.scale * 2 : loss.most;
+}
+
+/// What a step needs of the gradients' sum of squares: with u = unscale / scale and norm = √squares · u, it is skipped
+/// unless the norm is finite, and the gradients' factor is u · min(1, clip / norm), or u where clip is 0. The biases
+/// are those of the steps taken. Then the scale is updated.
+ACE_HD void prepare(double clip, double unscale, double squares, LossScale& loss, AdamStep& step) {
+  const double factor = unscale / loss.scale, norm = sqrt(squares) * factor;
+  step.skip = !(norm < infinity<double>);
+  update(loss, !step.skip);
+  if (step.skip) return;
+  step.gradient_scale = clip > 0 && norm > clip ? factor * (clip / norm) : factor;
+  step.bias1 = 1 - ::pow(step.beta1, double(loss.taken));
+  step.bias2 = 1 - ::pow(step.beta2, double(loss.taken));
+}
 
 /// AdamStep in the accumulator's type, with what is the same for every element worked out.
 template <class A>
@@ -50,5 +85,15 @@ struct AdamTensor {
 /// The step of all tensors as one loop over their elements, so that threads meet once, not once a tensor.
 template <class T>
 void adam(Cpu, const AdamStep* step, const AdamTensor<T>* tensors, int64_t count);
+
+/// On the GPU in f32 and f64, one launch for all tensors. `tensors` and `step` are the device's; `total` is the sum of
+/// the tensors' n.
+template <class T>
+void adam(Cuda, const AdamStep* step, const AdamTensor<T>* tensors, int64_t count, int64_t total);
+/// *squares = Σ g² over all of them, in f64.
+template <class T>
+void gradient_squares(Cuda, const AdamTensor<T>* tensors, int64_t count, int64_t total, double* squares);
+/// `prepare` where its numbers lie, without asking the host.
+void prepare_step(Cuda, double clip, double unscale, const double* squares, LossScale* loss, AdamStep* step);
 
 }  // namespace kernels

@@ -20,7 +20,7 @@ inline constexpr int pack_size = int(16 / std::min({sizeof(T)...}));
 
 /// Whether packs of N may be accessed from this address on; null is no obstacle.
 template <int N, class T>
-bool packs_fit(const T* from) {
+ACE_HD bool packs_fit(const T* from) {
   return reinterpret_cast<uintptr_t>(from) % alignof(Pack<T, N>) == 0;
 }
 

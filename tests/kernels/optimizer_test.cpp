@@ -85,5 +85,58 @@ TYPED_TEST(AdamOf, DoesNotDependOnTheThreads) {
   });
 }
 
+TYPED_TEST(AdamOf, ASkippedStepChangesNothing) {
+  using T = TypeParam;
+  const std::vector<T> before = draw<T>(9, 1);
+  std::vector<T> all = before;
+  AdamStep s;
+  s.skip = true;
+  const T g[] = {1, std::numeric_limits<T>::quiet_NaN(), 2};
+  const AdamTensor<T> tensor{all.data(), g, all.data() + 3, all.data() + 6, 3};
+  adam(Cpu(), &s, &tensor, 1);
+  EXPECT_EQ(all, before);
+}
+
+TEST(LossScale, HalvesWhenAStepIsSkippedAndDoublesAfterPatience) {
+  LossScale loss;
+  loss.scale = 4, loss.least = 2, loss.most = 8, loss.patience = 3;
+  const auto scales = [&](bool finite, int steps) {
+    std::vector<double> result;
+    for (int i = 0; i < steps; ++i) update(loss, finite), result.push_back(loss.scale);
+    return result;
+  };
+  EXPECT_EQ(scales(true, 7), (std::vector<double>{4, 4, 8, 8, 8, 8, 8})) << "doubled, and no further than allowed";
+  EXPECT_EQ(scales(false, 3), (std::vector<double>{4, 2, 2}));
+  EXPECT_EQ(scales(true, 2), (std::vector<double>{2, 2}));
+  EXPECT_EQ(scales(false, 1), (std::vector<double>{2})) << "an overflow ends the row of good steps";
+  EXPECT_EQ(scales(true, 3), (std::vector<double>{2, 2, 4}));
+  EXPECT_EQ(loss.taken, 12);
+  EXPECT_EQ(loss.skipped, 4);
+}
+
+TEST(PrepareStep, ClipsTheUnscaledNormAndSkipsWhatIsNotFinite) {
+  LossScale loss;
+  loss.scale = 8;
+  AdamStep step;
+  prepare(0, 2, 16, loss, step);  // norm 4 · 2 / 8 = 1
+  EXPECT_FALSE(step.skip);
+  EXPECT_DOUBLE_EQ(step.gradient_scale, 0.25);
+  EXPECT_DOUBLE_EQ(step.bias1, 1 - step.beta1);
+  prepare(0.5, 2, 16, loss, step);
+  EXPECT_DOUBLE_EQ(step.gradient_scale, 0.125) << "twice the limit";
+  EXPECT_DOUBLE_EQ(step.bias1, 1 - step.beta1 * step.beta1);
+  prepare(5, 2, 16, loss, step);
+  EXPECT_DOUBLE_EQ(step.gradient_scale, 0.25) << "below the limit";
+  const double bias = step.bias1;
+  for (const double squares : {infinity<double>, std::nan("")}) {
+    prepare(0.5, 2, squares, loss, step);
+    EXPECT_TRUE(step.skip);
+    EXPECT_EQ(step.bias1, bias) << "a skipped step is none";
+  }
+  EXPECT_EQ(loss.scale, 2);
+  EXPECT_EQ(loss.taken, 3);
+  EXPECT_EQ(loss.skipped, 2);
+}
+
 }  // namespace
 }  // namespace kernels
