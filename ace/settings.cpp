@@ -10,6 +10,7 @@
 #include "ace/settings_value.h"
 #include "ace/text.h"
 #include "tensor/error.h"
+#include "tensor/transfer.h"
 
 namespace ace {
 namespace {

@@ -31,9 +31,9 @@ class NearestOnDevice : public testing::Test {};
 TYPED_TEST_SUITE(NearestOnDevice, Numbers);
 
 TYPED_TEST(NearestOnDevice, EqualsThePlainForm) {
-  for (const int64_t n : {1, 5, 70}) {
-    for (const int64_t k : {1, 3, 33, 128}) {
-      for (const int64_t d : {1, 2, 31, 64}) {
+  for (const int64_t n : {1, 5, 18}) {
+    for (const int64_t k : {1, 3, 70}) {
+      for (const int64_t d : {1, 31, 64}) {
         SCOPED_TRACE(testing::Message() << n << " " << k << " " << d);
         const auto x = draw<TypeParam>(n * d, 1), e = draw<TypeParam>(k * d, 2);
         const auto found = on_device(x, e, n, k, d), expected = plain(x, e, n, k, d);
