@@ -20,9 +20,9 @@ TYPED_TEST(EmbeddingOnDevice, IsTheCpus) {
   using T = TypeParam;
   using A = Accumulator<T>;
   const Cuda cuda;
-  for (const int64_t n : {1, 64, 65, 300}) {
-    for (const int64_t width : {1, 8, 33, 260}) {
-      for (const int64_t entries : {1, 23, 700}) {
+  for (const int64_t n : {1, 64, 300}) {
+    for (const int64_t width : {8, 261}) {
+      for (const int64_t entries : {1, 700}) {
         SCOPED_TRACE(testing::Message() << n << " of " << entries << " × " << width);
         const auto ids = draw_ids(n, entries);
         const auto table = draw<A>(entries * width, 1), before = draw<A>(entries * width, 3);

@@ -9,7 +9,7 @@ namespace {
 
 TEST(RadixSortOnDevice, SortsByItsBitsAndKeepsTheOrderOfEquals) {
   const Cuda cuda;
-  for (const int64_t n : {0, 1, 33, 2048, 4500}) {
+  for (const int64_t n : {0, 1, 33, 2100}) {
     for (const auto& [low, high] : std::vector<std::pair<int, int>>{{32, 41}, {5, 6}, {0, 64}, {7, 7}}) {
       std::vector<uint64_t> words;
       for (int64_t i = 0; i < n; ++i) {
