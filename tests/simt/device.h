@@ -6,12 +6,12 @@
 #include "tests/simt/runner.h"
 
 /// The language of device code, as plain C++.
-#define __global__
+#define __global__ __attribute__((unused))
 #define __device__
 #define __host__
 #define __constant__
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
+#define __noinline__  // also the standard library's word within attributes
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static __attribute__((noinit))
