@@ -67,7 +67,7 @@ const void* call_argument;
 /// Fibers are used again in later launches. Within one, where races between blocks are looked for, a fiber runs one
 /// thread only (until there are too many): what it once waited for, its next thread would seem to have waited for, too.
 struct Fibers {
-  static constexpr size_t most = 4 * (most_threads + 1);
+  static constexpr size_t most = 2 * (most_threads + 2);
   Fiber* all[most];
   size_t made = 0, next = 0;
   /// Makes sure of so many for take(); to be called as the host, of which they learn what they know at first.
