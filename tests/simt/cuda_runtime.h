@@ -1,0 +1,3 @@
+#pragma once
+#include "tests/simt/device.h"
+#include "tests/simt/host_api.h"

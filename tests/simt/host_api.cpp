@@ -1,0 +1,227 @@
+#include "tests/simt/host_api.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+
+struct CUstream_st {};
+struct CUevent_st {
+  std::chrono::steady_clock::time_point when;
+};
+
+namespace {
+
+constexpr size_t all_memory = size_t(16) << 30;
+
+struct Device {
+  std::mutex mutex;
+  std::map<const char*, size_t, std::greater<>> blocks;  // from high to low addresses
+  size_t used = 0;
+  int major = 7, minor = 0;
+};
+Device& device() {
+  static Device* const one = new Device;
+  return *one;
+}
+cudaError_t last_error = cudaSuccess;
+
+cudaError_t noted(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+/// Whether address begins within a block of device memory.
+bool on_device(const void* address) {
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  const auto* const a = static_cast<const char*>(address);
+  const auto block = d.blocks.lower_bound(a);
+  return block != d.blocks.end() && a < block->first + block->second;
+}
+
+}  // namespace
+
+namespace simt {
+void set_last_error(int code) { last_error = cudaError_t(code); }
+void set_capability(int major, int minor) { device().major = major, device().minor = minor; }
+}  // namespace simt
+
+cudaError_t cudaGetLastError() {
+  const cudaError_t error = last_error;
+  last_error = cudaSuccess;
+  return error;
+}
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidMemcpyDirection:
+      return "invalid copy direction for memcpy";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    case cudaErrorNotReady:
+      return "device not ready";
+    case cudaErrorLaunchFailure:
+      return "unspecified launch failure";
+  }
+  return "unrecognized error code";
+}
+const char* cudaGetErrorName(cudaError_t error) { return cudaGetErrorString(error); }
+
+cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaSetDevice(int number) { return noted(number == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaGetDevice(int* number) { return *number = 0, cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 12000, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* version) { return *version = 12000, cudaSuccess; }
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int number) {
+  if (number != 0) return noted(cudaErrorInvalidDevice);
+  *p = {};
+  std::snprintf(p->name, sizeof p->name, "simulated");
+  p->totalGlobalMem = all_memory;
+  p->sharedMemPerBlock = simt::shared_default;
+  p->sharedMemPerBlockOptin = p->sharedMemPerMultiprocessor = simt::shared_most;
+  p->regsPerBlock = 65536;
+  p->warpSize = 32;
+  p->maxThreadsPerBlock = 1024;
+  p->multiProcessorCount = 2;  // few, so that what is shared out to multiprocessors stays small
+  p->maxThreadsPerMultiProcessor = 2048;
+  p->l2CacheSize = 6 << 20;
+  p->major = device().major;
+  p->minor = device().minor;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
+  cudaDeviceProp p;
+  if (const cudaError_t error = cudaGetDeviceProperties(&p, number); error != cudaSuccess) return error;
+  switch (attribute) {
+    case cudaDevAttrMaxThreadsPerBlock:
+      return *value = p.maxThreadsPerBlock, cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      return *value = int(p.sharedMemPerBlock), cudaSuccess;
+    case cudaDevAttrWarpSize:
+      return *value = p.warpSize, cudaSuccess;
+    case cudaDevAttrClockRate:
+      return *value = 1530000, cudaSuccess;
+    case cudaDevAttrMultiProcessorCount:
+      return *value = p.multiProcessorCount, cudaSuccess;
+    case cudaDevAttrMemoryClockRate:
+      return *value = 877000, cudaSuccess;
+    case cudaDevAttrGlobalMemoryBusWidth:
+      return *value = 4096, cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      return *value = p.major, cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      return *value = p.minor, cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      return *value = int(p.sharedMemPerMultiprocessor), cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      return *value = int(p.sharedMemPerBlockOptin), cudaSuccess;
+  }
+  return noted(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  *memory = nullptr;
+  if (bytes == 0) return cudaSuccess;
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  if (bytes > all_memory - d.used || posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
+  std::memset(*memory, 0xff, bytes);
+  d.blocks[static_cast<char*>(*memory)] = bytes;
+  d.used += bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  const auto block = d.blocks.find(static_cast<char*>(memory));
+  if (block == d.blocks.end()) return noted(cudaErrorInvalidValue);
+  d.used -= block->second;
+  d.blocks.erase(block);
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** memory, size_t bytes) {
+  *memory = nullptr;
+  if (bytes != 0 && posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
+  return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMallocHost(memory, bytes); }
+cudaError_t cudaFreeHost(void* memory) { return std::free(memory), cudaSuccess; }
+
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  *total = all_memory;
+  *free = all_memory - d.used;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (bytes == 0) return cudaSuccess;
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  if (kind != cudaMemcpyDefault && (on_device(to) != to_device || on_device(from) != from_device)) {
+    return noted(cudaErrorInvalidValue);
+  }
+  std::memmove(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  return cudaMemcpy(to, from, bytes, kind);
+}
+cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
+  if (bytes == 0) return cudaSuccess;
+  if (!on_device(memory)) return noted(cudaErrorInvalidValue);
+  std::memset(memory, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
+  return cudaMemset(memory, value, bytes);
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = new CUstream_st, cudaSuccess; }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) { return *event = new CUevent_st, cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event->when = std::chrono::steady_clock::now();
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->when - start->when).count();
+  return cudaSuccess;
+}
+
+cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  return noted(value >= 0 && simt::allow_shared(function, size_t(value)) ? cudaSuccess : cudaErrorInvalidValue);
+}
