@@ -11,11 +11,13 @@ template <int D, int R>
 struct Fma {
   using Number = float;
   static constexpr bool exists = true;
-  static constexpr int width = D, warps = 4, threads = warps * warp_lanes;
-  static constexpr int lane_rows = R, warp_rows = 4 * R, rows = warps * warp_rows, cols = 32, lane_cols = cols / 8;
+  static constexpr int width = D, most_warps = 4;
+  static constexpr int lane_rows = R, warp_rows = 4 * R, cols = 32, lane_cols = cols / 8;
   static constexpr int stride = D + 4, staging_stride = cols + 8, staging_bytes = warp_rows * staging_stride * 4;
   static constexpr float slack = 0;
 
+  /// Warps of a block for so many rows a sequence.
+  static int warps_for(int64_t) { return most_warps; }
   static __device__ int row(int i) { return int(threadIdx.x) % warp_lanes / 8 + 4 * i; }
   static __device__ int column(int j) { return int(threadIdx.x) % 8 + 8 * j; }
   static __device__ float exp(float x) { return kernels::exp(x); }

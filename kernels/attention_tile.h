@@ -7,12 +7,11 @@
 /// Tiled attention on a GPU, forward and backward, over an engine that multiplies the tiles: Fma (attention_fma.h) or
 /// Wmma (attention_wmma.h). Only attention.cu includes these.
 ///
-/// A block has a tile of E::rows rows of one head of one sequence in shared memory, E::warp_rows of them a warp, and
-/// meets all tiles of E::cols columns one after another: rows are queries and columns are keys, or the other way round
-/// for the gradients of keys. A warp's scores are its own, so that blocks wait for each other's loads alone. Lane l
-/// holds of the scores [warp_rows, cols] the rows E::row(i), i < lane_rows, and the columns E::column(j), j <
-/// lane_cols; a row is spread over eight neighbouring lanes. Bits of a row do not depend on how rows are grouped into
-/// tiles.
+/// A block has a tile of rows of one head of one sequence in shared memory, E::warp_rows of them a warp, and meets all
+/// tiles of E::cols columns one after another: rows are queries and columns are keys, or the other way round for the
+/// gradients of keys. A warp's scores are its own, so that blocks wait for each other's loads alone. Lane l holds of
+/// the scores [warp_rows, cols] the rows E::row(i), i < lane_rows, and the columns E::column(j), j < lane_cols; a row
+/// is spread over eight neighbouring lanes. Bits of a row do not depend on how rows are grouped into tiles.
 namespace kernels::tiled {
 
 /// One head of one sequence: its rows, and its first column.
@@ -99,7 +98,7 @@ __device__ void load_tile(const T* from, int64_t stride, int rows, int padded, T
   constexpr int wide = 16 / sizeof(T), across = E::width / wide;
   const bool aligned = (reinterpret_cast<uintptr_t>(from) | uintptr_t(stride) * sizeof(T)) % 16 == 0;
 #pragma unroll 4
-  for (int i = int(threadIdx.x); i < padded * across; i += E::threads) {
+  for (int i = int(threadIdx.x); i < padded * across; i += int(blockDim.x)) {
     const int r = i / across, c = i % across * wide;
     const T* const x = from + r * stride + c;
     T* const y = to + r * E::stride + c;
@@ -115,25 +114,27 @@ __device__ void load_tile(const T* from, int64_t stride, int rows, int padded, T
 
 /// Shared memory: what each warp stages its scores in, two tiles of columns, tiles of rows.
 template <class E>
-constexpr int64_t shared_bytes(int row_tiles) {
-  return E::warps * E::staging_bytes +
-         (2 * E::cols + row_tiles * E::rows) * E::stride * int64_t(sizeof(typename E::Number));
+int64_t shared_bytes(int warps, int row_tiles) {
+  const int64_t rows = 2 * E::cols + row_tiles * warps * E::warp_rows;
+  return warps * E::staging_bytes + rows * E::stride * int64_t(sizeof(typename E::Number));
 }
 template <class E>
 struct Memory {
   using T = typename E::Number;
   T *columns[2], *rows[2];
   void* staging;
-  int mine;  ///< the first row of this warp in its tile
+  int tile;  ///< rows of a tile of rows
+  int mine;  ///< the first of them that is this warp's
   __device__ Memory() {
     unsigned char* const memory = shared_memory<unsigned char>();
-    const int warp = int(threadIdx.x) / warp_lanes;
+    const int warp = int(threadIdx.x) / warp_lanes, warps = int(blockDim.x) / warp_lanes;
+    tile = warps * E::warp_rows;
     mine = warp * E::warp_rows;
     staging = memory + warp * E::staging_bytes;
-    columns[0] = reinterpret_cast<T*>(memory + E::warps * E::staging_bytes);
+    columns[0] = reinterpret_cast<T*>(memory + warps * E::staging_bytes);
     columns[1] = columns[0] + E::cols * E::stride;
     rows[0] = columns[1] + E::cols * E::stride;
-    rows[1] = rows[0] + E::rows * E::stride;
+    rows[1] = rows[0] + tile * E::stride;
   }
 };
 
@@ -176,16 +177,16 @@ __device__ float soften(float (&p)[E::lane_cols], float scale, int seen, bool fi
 
 /// Tiles of queries against all keys that they see.
 template <class E, class T>
-__global__ void __launch_bounds__(E::threads, 1)
+__global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     forward_kernel(AttentionShape s, const T* q, const T* k, const T* v, T* o, float* lse) {
   if constexpr (E::exists) {
-    const Place at = place_of(s, s.q_offsets, E::rows);
-    const int rows = at.n - at.first < E::rows ? at.n - at.first : E::rows;
-    if (rows <= 0) return;
     const Memory<E> memory;
+    const Place at = place_of(s, s.q_offsets, memory.tile);
+    const int rows = at.n - at.first < memory.tile ? at.n - at.first : memory.tile;
+    if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::rows, memory.rows[0]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
     const int visible = at.seen(at.first + rows - 1, s.causal);
     float top[E::lane_rows], total[E::lane_rows], factor[E::lane_rows];
     for (int i = 0; i < E::lane_rows; ++i) top[i] = -infinity<float>, total[i] = 0;
@@ -234,18 +235,18 @@ __global__ void __launch_bounds__(E::threads, 1)
 /// dQ and delta = rowsum(dO ⊙ O) of tiles of queries. As on the CPU, where one tile has all keys, delta is
 /// Σ_j P_ij dP_ij, whose rounding errors are those of the terms that it is subtracted from.
 template <class E, class T>
-__global__ void __launch_bounds__(E::threads, 1)
+__global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     queries_kernel(AttentionShape s, const T* q, const T* k, const T* v, const T* o, const float* lse, const T* d_o,
                    Grad<T> dq, float* delta) {
   if constexpr (E::exists) {
-    const Place at = place_of(s, s.q_offsets, E::rows);
-    const int rows = at.n - at.first < E::rows ? at.n - at.first : E::rows;
-    if (rows <= 0) return;
     const Memory<E> memory;
+    const Place at = place_of(s, s.q_offsets, memory.tile);
+    const int rows = at.n - at.first < memory.tile ? at.n - at.first : memory.tile;
+    if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::rows, memory.rows[0]);
-    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, E::rows, memory.rows[1]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
+    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, memory.tile, memory.rows[1]);
     const bool one_tile = at.m <= E::cols;
     float logs[E::lane_rows], shift[E::lane_rows];
 #pragma unroll
@@ -313,18 +314,18 @@ __global__ void __launch_bounds__(E::threads, 1)
 /// dK and dV of tiles of keys, over the tiles of the queries that see them: here the scores are transposed. Without dK,
 /// delta is not read.
 template <class E, class T>
-__global__ void __launch_bounds__(E::threads, 1)
+__global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     keys_kernel(AttentionShape s, const T* q, const T* k, const T* v, const float* lse, const float* delta,
                 const T* d_o, Grad<T> dk, Grad<T> dv) {
   if constexpr (E::exists) {
-    const Place at = place_of(s, s.k_offsets, E::rows);
-    const int rows = at.m - at.first < E::rows ? at.m - at.first : E::rows;
-    if (rows <= 0) return;
     const Memory<E> memory;
+    const Place at = place_of(s, s.k_offsets, memory.tile);
+    const int rows = at.m - at.first < memory.tile ? at.m - at.first : memory.tile;
+    if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.k_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, E::rows, memory.rows[0]);
-    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, E::rows, memory.rows[1]);
+    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, memory.tile, memory.rows[0]);
+    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, memory.tile, memory.rows[1]);
     const int hidden = s.causal ? at.first - (at.m - at.n) : 0;  // queries before this one see no key of the tile
     typename E::Sum sum_k, sum_v;
     for (int begin = hidden > 0 ? hidden / E::cols * E::cols : 0; begin < at.n; begin += E::cols) {

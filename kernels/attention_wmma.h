@@ -13,7 +13,7 @@ struct Factor {
   using type = half;
   static constexpr bool exists = std::is_same_v<T, f16>;
 };
-#if !defined(ACE_SIMT) && (!defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800)
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 template <>
 struct Factor<bf16> {
   using type = __nv_bfloat16;
@@ -25,13 +25,13 @@ struct Factor<bf16> {
 /// fragment is not said, so whatever needs to know its row goes through the warp's staging memory: scores on their way
 /// to the softmax, weights on their way back, and sums when a maximum rises or all is done. That a maximum rises by
 /// less than `slack` changes nothing: weights are then above 1, where f16 has as many digits.
-template <class T, int D, int W>
+template <class T, int D>
 struct Wmma {
   using Number = T;
   using Element = typename Factor<T>::type;
   static constexpr bool exists = Factor<T>::exists;
-  static constexpr int width = D, warps = W, threads = warps * warp_lanes;
-  static constexpr int lane_rows = 4, warp_rows = 16, rows = warps * warp_rows;
+  static constexpr int width = D, most_warps = 4;
+  static constexpr int lane_rows = 4, warp_rows = 16;
   static constexpr int cols = D == 128 ? 32 : 64, lane_cols = cols / 8;  // wider heads need the registers
   static constexpr int stride = D + 8, staging_stride = cols + 8, staging_bytes = warp_rows * staging_stride * 4;
   static constexpr float slack = 4;
@@ -41,6 +41,8 @@ struct Wmma {
   using Columns = nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, Element, Layout>;
   using Sums = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
 
+  /// Warps of a block for so many rows a sequence.
+  static int warps_for(int64_t rows) { return rows <= warp_rows ? 1 : rows <= 2 * warp_rows ? 2 : most_warps; }
   static __device__ int row(int i) { return int(threadIdx.x) % warp_lanes / 8 + 4 * i; }
   static __device__ int column(int j) { return int(threadIdx.x) % 8 * 4 + 32 * (j / 4) + j % 4; }
   static __device__ float exp(float x) {

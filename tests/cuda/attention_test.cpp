@@ -143,7 +143,9 @@ void expect_gradient_rows(const Packed& s, const std::vector<T>& found, const st
   for (size_t i = 0; added && i < total.size(); ++i) total[i] += start[i];
   EXPECT_LE(relative_error(dense(found, s.d, s.stride), total), device_tolerance<T>) << name;
   for (int64_t i = 0; i < int64_t(found.size()); ++i) {
-    if (i % s.stride >= s.d) ASSERT_EQ(double(found[size_t(i)]), double(before[size_t(i)])) << name;
+    if (i % s.stride >= s.d) {
+      ASSERT_EQ(double(found[size_t(i)]), double(before[size_t(i)])) << name;
+    }
   }
 }
 
@@ -156,12 +158,21 @@ std::string name_of(const Case& c, bool plain) {
          std::to_string(c.width) + (c.causal ? ", causal" : "") + (plain ? ", plain" : "");
 }
 
+/// Whether attention() takes tiles, and not the plain version.
+template <class T>
+bool has_tiles(const Case& c) {
+  const bool width = c.width == 32 || c.width == 64 || c.width == 128;
+  return width && sizeof(T) < 8 && !(std::is_same_v<T, bf16> && Cuda::capability() < 80);
+}
+
+/// f(case, plain) for all that there is to compare; the plain version, a warp a row, is spared the long ones.
 template <class T, class F>
 void each_case(const F& f) {
   for (const Case& c : cases()) {
-    const bool tiles = c.width % 32 == 0;
+    const bool tiles = has_tiles<T>(c);
     for (const bool plain : {false, true}) {
-      if (plain && !tiles) continue;  // is what attention() takes
+      if ((plain || !tiles) && offsets_of(c.keys).back() > 40) continue;
+      if (plain && !tiles) continue;  // the same as attention()
       SCOPED_TRACE(name_of(c, plain));
       f(Computed<T>(c), plain);
     }
@@ -226,6 +237,7 @@ std::vector<std::vector<T>> everything(const Packed& s, const T* q, const T* k, 
 TYPED_TEST(AttentionOnDevice, BitsOfASequenceDoNotDependOnTheOthers) {
   using T = TypeParam;
   for (const Case& c : cases()) {
+    if (!has_tiles<T>(c) && offsets_of(c.keys).back() > 40) continue;
     SCOPED_TRACE(name_of(c, false));
     const Computed<T> s(c);
     const auto all = everything<T>(s, s.device_q, s.device_k, s.device_v, s.device_d_o);
@@ -308,7 +320,7 @@ TYPED_TEST(AttentionOnDevice, ShowsNaNInItsRowsAlone) {
 
 TYPED_TEST(AttentionOnDevice, TwiceTheSameBits) {
   using T = TypeParam;
-  const Computed<T> s(Case{{20, 40}, {67, 9}, 1, 64, false});
+  const Computed<T> s(Case{{20, 3}, {67, 9}, 1, 64, false});
   expect_same_again([&] {
     std::vector<T> all;
     for (const auto& part : everything<T>(s, s.device_q, s.device_k, s.device_v, s.device_d_o)) {
