@@ -21,8 +21,8 @@ void check_offsets(const char* what, const Tensor& offsets, int64_t rows) {
         "attention: the {} offsets must climb from 0 to the {} rows", what, rows);
 }
 
-kernels::AttentionShape shape_of(const Tensor& q, const Tensor& q_offsets, const Tensor& k_offsets, int64_t heads,
-                                 bool causal) {
+kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor& q_offsets, const Tensor& k_offsets,
+                                 int64_t heads, bool causal) {
   const int64_t d = q.cols();
   return {q_offsets.elements() - 1,
           heads,
@@ -32,7 +32,9 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& q_offsets, const
           causal,
           d,
           d,
-          d};
+          d,
+          q.rows(),
+          k.rows()};
 }
 
 /// A table of pointers in the memory of the device that follows them.
@@ -61,7 +63,7 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
   const bool taped = recording({q, k, v});
   Tensor o = empty_like(q.value());
   const Tensor lse(tensor::Shape{taped ? q.rows() : 0, heads}, q.dtype(), q.value().device());
-  const auto shape = shape_of(q.value(), q_offsets, k_offsets, heads, causal);
+  const auto shape = shape_of(q.value(), k.value(), q_offsets, k_offsets, heads, causal);
   dispatch(floating, o, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::attention(backend, shape, q.data<T>(), k.data<T>(), v.data<T>(), o.data<T>(),

@@ -43,7 +43,7 @@ __device__ T* shared_memory() {
 #ifdef ACE_SIMT
   return static_cast<T*>(simt::shared_memory());
 #else
-  extern __shared__ __align__(16) unsigned char memory[];
+  extern __shared__ __align__(32) unsigned char memory[];
   return reinterpret_cast<T*>(memory);
 #endif
 }

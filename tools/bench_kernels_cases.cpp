@@ -92,26 +92,27 @@ void add_attention(Cases& cases, const Attention& a) {
   const double pairs = double(a.sequences) * double(a.queries) * double(a.keys) * (a.causal ? 0.5 : 1);
   const double rows = double(a.sequences) * double(a.queries + a.keys) * d;
   const std::string size = fmt::format("{} x ({}, {})", a.sequences, a.queries, a.keys);
-  cases.push_back({a.name, size, pairs * 4 * d * (a.backward ? 2.5 : 1), 4 * rows * (a.backward ? 4 : 2), [=] {
-                     const int64_t nq = a.sequences * a.queries, nk = a.sequences * a.keys;
-                     const Tensor q = numbers(nq, d), k = numbers(nk, d), v = numbers(nk, d), o = numbers(nq, d),
-                                  lse = numbers(nq, heads);
-                     const Tensor dq = numbers(nq, d), dk = numbers(nk, d), dv = numbers(nk, d), d_o = numbers(nq, d);
-                     const Tensor q_offsets = nn::Sequences::uniform(a.sequences, a.queries).offsets,
-                                  k_offsets = nn::Sequences::uniform(a.sequences, a.keys).offsets;
-                     const kernels::AttentionShape shape{
-                         a.sequences, heads, d / heads, q_offsets.data<int32_t>(), k_offsets.data<int32_t>(), a.causal,
-                         d,           d,     d};
-                     kernels::attention(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse));
-                     return std::function<void()>([=, keep = std::vector{q_offsets, k_offsets}] {
-                       if (a.backward) {
-                         kernels::attention_backward<float>(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse), at(d_o),
-                                                            {at(dq)}, {at(dk)}, {at(dv)});
-                       } else {
-                         kernels::attention(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse));
-                       }
-                     });
-                   }});
+  cases.push_back(
+      {a.name, size, pairs * 4 * d * (a.backward ? 2.5 : 1), 4 * rows * (a.backward ? 4 : 2), [=] {
+         const int64_t nq = a.sequences * a.queries, nk = a.sequences * a.keys;
+         const Tensor q = numbers(nq, d), k = numbers(nk, d), v = numbers(nk, d), o = numbers(nq, d),
+                      lse = numbers(nq, heads);
+         const Tensor dq = numbers(nq, d), dk = numbers(nk, d), dv = numbers(nk, d), d_o = numbers(nq, d);
+         const Tensor q_offsets = nn::Sequences::uniform(a.sequences, a.queries).offsets,
+                      k_offsets = nn::Sequences::uniform(a.sequences, a.keys).offsets;
+         const kernels::AttentionShape shape{
+             a.sequences, heads, d / heads, q_offsets.data<int32_t>(), k_offsets.data<int32_t>(), a.causal, d, d,
+             d,           nq,    nk};
+         kernels::attention(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse));
+         return std::function<void()>([=, keep = std::vector{q_offsets, k_offsets}] {
+           if (a.backward) {
+             kernels::attention_backward<float>(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse), at(d_o), {at(dq)},
+                                                {at(dk)}, {at(dv)});
+           } else {
+             kernels::attention(Cpu(), shape, at(q), at(k), at(v), at(o), at(lse));
+           }
+         });
+       }});
 }
 
 void add_attentions(Cases& cases) {

@@ -61,7 +61,9 @@ struct Packed {
              c.causal,
              stride,
              stride,
-             stride};
+             stride,
+             q_rows,
+             k_rows};
   }
 };
 
