@@ -1,9 +1,8 @@
 #include "ace/beam_search.h"
 
 #include <algorithm>
-#include <numeric>
 
-#include "kernels/top_k.h"
+#include "kernels/beam_step.h"
 
 namespace ace {
 
@@ -12,114 +11,72 @@ using tensor::Shape;
 
 namespace {
 
-/// The kept prefixes of all queries after a step: query q owns rows offsets[q] … offsets[q + 1] − 1, best first.
+/// The kept prefixes of all queries, on the model's device: memory for kernels::BeamRows, which says what it holds.
 struct Prefixes {
-  Tensor offsets;             ///< i32 [queries + 1]
-  std::vector<double> score;  ///< [rows]
-  /// [rows] ascending with the prefix in lexicographic order, so that ties are broken without comparing whole prefixes:
-  /// its node in the trie; in unconstrained search its place among those of its query.
-  std::vector<int32_t> rank;
-  std::vector<int32_t> parent, token;  ///< [rows] the row of the step before that it extends, and by what
+  Prefixes(int64_t queries, int64_t width, int64_t length, tensor::Device device)
+      : queries(queries),
+        width(width),
+        length(length),
+        score(Shape{queries * width}, DType::f64, device),
+        rank(Shape{queries * width}, DType::i32, device),
+        alive(Shape{queries}, DType::i32, device),
+        tokens(Shape{length, queries * width}, DType::i32, device),
+        rows{Tensor(Shape{queries * width}, DType::i32, device), Tensor(Shape{queries + 1}, DType::i32, device),
+             Tensor(Shape{length + 1, queries * width}, DType::i32, device)} {}
 
-  int32_t begin(size_t query) const { return offsets.data<int32_t>()[query]; }
-  int32_t end(size_t query) const { return offsets.data<int32_t>()[query + 1]; }
-  int64_t rows() const { return int64_t(score.size()); }
-  int64_t queries() const { return offsets.elements() - 1; }
+  int64_t queries, width, length;
+  Tensor score, rank, alive, tokens;
+  Retriever::Rows rows;
+
+  kernels::BeamRows view() const {
+    return {queries,
+            width,
+            length,
+            score.data<double>(),
+            rank.data<int32_t>(),
+            alive.data<int32_t>(),
+            tokens.data<int32_t>(),
+            rows.ancestors.data<int32_t>(),
+            rows.inputs.data<int32_t>(),
+            rows.offsets.data<int32_t>()};
+  }
 };
 
 /// The empty prefix, once for each query.
-Prefixes start(int64_t queries) {
-  Prefixes none{Tensor(Shape{queries + 1}, DType::i32), {}, {}, {}, {}};
-  const auto rows = none.offsets.values<int32_t>();
-  std::iota(rows.begin(), rows.end(), 0);
-  none.score.resize(size_t(queries)), none.rank.resize(size_t(queries));
+Prefixes start(int64_t queries, tensor::Device device) {
+  const Prefixes none(queries, 1, 0, device);
+  tensor::dispatch(tensor::TypeList<double>(), none.score,
+                   [&](auto backend, auto) { kernels::beam_start(backend, none.view()); });
   return none;
 }
 
-Tensor as_tensor(const std::vector<int32_t>& values) {
-  return Tensor::of<int32_t>(Shape{int64_t(values.size())}, std::span<const int32_t>(values));
-}
-
-/// Best extensions of each query: kernels::top_k, with memory for what it needs. found [queries, width].
-struct Extensions {
-  std::vector<kernels::Extension> found;
-  std::vector<int32_t> count;
-  int64_t width;
-};
-Extensions best_extensions(const Prefixes& from, const Tensor& logits, const uint64_t* mask, int64_t beam) {
-  const int64_t queries = from.queries(), vocabulary = logits.cols();
-  int64_t most = 1;
-  for (size_t q = 0; q < size_t(queries); ++q) most = std::max<int64_t>(most, from.end(q) - from.begin(q));
-  const int64_t width = std::min(beam, most * vocabulary);
-  const kernels::Cpu cpu;
-  Extensions best{std::vector<kernels::Extension>(size_t(queries * width)), std::vector<int32_t>(size_t(queries)),
-                  width};
-  std::vector<kernels::Extension> scratch(size_t(kernels::top_k_scratch(width, cpu.threads())));
+/// One step: the best `width` extensions of every query, by the level's tokens or, without a tree, by all.
+Prefixes extend(const Prefixes& from, const Tensor& logits, const kernels::TreeLevel& level, int64_t width,
+                int32_t first_input) {
+  static_assert(sizeof(kernels::Extension) == 3 * sizeof(double));
+  const Prefixes to(from.queries, width, from.length + 1, logits.device());
+  const Tensor found(Shape{from.queries, width, 3}, DType::f64, logits.device());
   tensor::dispatch(tensor::floating, logits, [&](auto backend, auto type) {
     using T = decltype(type);
-    const kernels::Beams<T> beams{
-        logits.data<T>(), from.score.data(), from.rank.data(), mask, from.offsets.data<int32_t>(), queries, vocabulary};
-    kernels::top_k(backend, beams, width, best.found.data(), best.count.data(), scratch.data());
+    const kernels::BeamRows before = from.view(), after = to.view();
+    const kernels::Beams<T> beams{logits.data<T>(), before.score, before.rank,   before.alive,
+                                  from.queries,     from.width,   logits.cols(), level};
+    auto* const extensions = reinterpret_cast<kernels::Extension*>(found.data<double>());
+    kernels::top_k(backend, beams, width, extensions, after.alive);
+    kernels::beam_step(backend, before, extensions, level, first_input, after);
   });
-  return best;
-}
-
-/// The places of new prefixes among those of their query in lexicographic order.
-void rank_by_tokens(Prefixes& to, const Prefixes& from) {
-  std::vector<int32_t> order(to.score.size());
-  std::iota(order.begin(), order.end(), 0);
-  for (size_t q = 0; q < size_t(to.queries()); ++q) {
-    std::sort(order.begin() + to.begin(q), order.begin() + to.end(q), [&](int32_t a, int32_t b) {
-      const int32_t x = from.rank[size_t(to.parent[size_t(a)])], y = from.rank[size_t(to.parent[size_t(b)])];
-      return x != y ? x < y : to.token[size_t(a)] < to.token[size_t(b)];
-    });
-    for (int32_t i = to.begin(q); i < to.end(q); ++i) to.rank[size_t(order[size_t(i)])] = i;
-  }
-}
-
-/// One step: the best `beam` extensions of every query, by the tree's tokens or, without a level of it, by all.
-Prefixes extend(const Prefixes& from, const Tensor& logits, const kernels::TreeLevel* level, int64_t beam,
-                int64_t position) {
-  const kernels::Cpu cpu;
-  std::vector<uint64_t> masks;
-  if (level) {
-    masks.resize(size_t(from.rows() * kernels::mask_words(level->vocabulary)));
-    kernels::tree_masks(cpu, *level, from.rank.data(), masks.data(), from.rows());
-  }
-  const Extensions best = best_extensions(from, logits, level ? masks.data() : nullptr, beam);
-
-  Prefixes to{Tensor(from.offsets.shape(), DType::i32), {}, {}, {}, {}};
-  int32_t* const offsets = to.offsets.data<int32_t>();
-  offsets[0] = 0;
-  for (size_t q = 0; q < best.count.size(); ++q) {
-    tensor::check(best.count[q] >= 0,
-                  "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
-                  "large that sums overflow",
-                  position);
-    offsets[q + 1] = offsets[q] + best.count[q];
-    for (const kernels::Extension& e : std::span(best.found).subspan(q * size_t(best.width), size_t(best.count[q]))) {
-      to.score.push_back(e.score), to.rank.push_back(e.rank), to.parent.push_back(e.row), to.token.push_back(e.token);
-    }
-  }
-  if (level) {
-    kernels::tree_children(cpu, *level, to.rank.data(), to.token.data(), to.rank.data(), to.rows());
-  } else {
-    rank_by_tokens(to, from);
-  }
   return to;
 }
 
-/// Final list of one query, ties by smaller item. `steps`: the prefixes after 0, 1, …, J positions.
-std::vector<Hypothesis> finish(const std::vector<Prefixes>& steps, size_t query, const Trie& trie, bool constrained) {
-  const Prefixes& last = steps.back();
+/// Final list of one query, ties by smaller item.
+std::vector<Hypothesis> finish(const Prefixes& last, int64_t query, const Trie& trie, bool constrained) {
+  const int64_t rows = last.queries * last.width;
   std::vector<Hypothesis> result;
-  for (int32_t row = last.begin(query); row < last.end(query); ++row) {
-    Hypothesis& hypothesis = result.emplace_back(last.score[size_t(row)], std::vector<int32_t>(steps.size() - 1), -1);
-    int32_t at = row;
-    for (size_t j = steps.size() - 1; j > 0; at = steps[j].parent[size_t(at)], --j) {
-      hypothesis.tokens[j - 1] = steps[j].token[size_t(at)];
-    }
-    hypothesis.item = constrained ? trie.item(last.rank[size_t(row)]) : trie.find(hypothesis.tokens);
+  for (int64_t i = 0; i < last.alive.data<int32_t>()[query]; ++i) {
+    const int64_t row = query * last.width + i;
+    Hypothesis& hypothesis = result.emplace_back(last.score.data<double>()[row]);
+    for (int64_t j = 0; j < last.length; ++j) hypothesis.tokens.push_back(last.tokens.data<int32_t>()[j * rows + row]);
+    hypothesis.item = constrained ? trie.item(last.rank.data<int32_t>()[row]) : trie.find(hypothesis.tokens);
   }
   std::stable_sort(result.begin(), result.end(), [](const Hypothesis& a, const Hypothesis& b) {
     if (a.score != b.score) return a.score > b.score;
@@ -128,11 +85,10 @@ std::vector<Hypothesis> finish(const std::vector<Prefixes>& steps, size_t query,
   return result;
 }
 
-}  // namespace
-
-std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
-                                                 const BeamOptions& options) {
-  tensor::check(options.beam >= 1, "beam search: expected a beam of at least 1, found {}", options.beam);
+void check_fit(const Retriever& model, const Trie& trie, int64_t beam) {
+  tensor::check(beam >= 1, "beam search: expected a beam of at least 1, found {}", beam);
+  tensor::check(model.device() == tensor::Device::cpu || beam <= kernels::top_k_most,
+                "beam search: expected a beam of at most {} on a GPU, found {}", kernels::top_k_most, beam);
   tensor::check(trie.positions() == model.positions(),
                 "beam search: expected identifiers of {} positions, as the model has, found {}", model.positions(),
                 trie.positions());
@@ -142,24 +98,46 @@ std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const n
                   "beam search: expected a vocabulary of {} at position {}, as the model has, found {}", expected, j,
                   found);
   }
+}
+
+/// `alive` after each position.
+void check_numbers(std::span<const Tensor> alive) {
+  for (size_t position = 0; position < alive.size(); ++position) {
+    const Tensor here = alive[position].to(tensor::Device::cpu);
+    const auto counts = here.values<int32_t>();
+    tensor::check(std::ranges::none_of(counts, [](int32_t n) { return n < 0; }),
+                  "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
+                  "large that sums overflow",
+                  position);
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
+                                                 const BeamOptions& options) {
+  check_fit(model, trie, options.beam);
   const autograd::NoGrad inference;
   nn::Pass pass;
   const Retriever::Memory memory = model.encode(text, pass);
-  std::vector<Prefixes> steps{start(memory.queries)};
-  Retriever::State state;
-  Tensor tokens;
-  for (int64_t position = 0; position < model.positions() && steps.back().rows() > 0; ++position) {
-    const Prefixes& from = steps.back();
-    const Variable logits = model.step(memory, tokens, from.offsets, state);
-    const kernels::TreeLevel* const level = options.constrained ? &trie.level(position) : nullptr;
-    Prefixes to = extend(from, logits.value(), level, options.beam, position);
-    tokens = as_tensor(to.token);
-    if (position + 1 < model.positions()) model.reorder(state, as_tensor(to.parent));
-    steps.push_back(std::move(to));
-  }
   std::vector<std::vector<Hypothesis>> results(size_t(memory.queries));
+  if (memory.queries == 0) return results;
+  Prefixes kept = start(memory.queries, model.device());
+  Retriever::State state;
+  const Trie::OnDevice tree = trie.on(model.device());
+  std::vector<Tensor> alive;
+  for (int64_t position = 0; position < model.positions(); ++position) {
+    const Variable logits = model.step(memory, kept.rows, state);
+    const int64_t most = options.constrained ? trie.nodes(position + 1) : kept.width * logits.cols();
+    const int64_t width = std::min({options.beam, kept.width * logits.cols(), most});
+    const kernels::TreeLevel level = options.constrained ? tree.level(position) : kernels::TreeLevel();
+    kept = extend(kept, logits.value(), level, width, model.embedding_row(position, 0));
+    alive.push_back(kept.alive);
+  }
+  check_numbers(alive);
+  for (Tensor* x : {&kept.score, &kept.rank, &kept.alive, &kept.tokens}) *x = x->to(tensor::Device::cpu);
   kernels::Cpu().parallel(memory.queries, 500 * options.beam, [&](int64_t begin, int64_t end) {
-    for (int64_t q = begin; q < end; ++q) results[size_t(q)] = finish(steps, size_t(q), trie, options.constrained);
+    for (int64_t q = begin; q < end; ++q) results[size_t(q)] = finish(kept, q, trie, options.constrained);
   });
   return results;
 }

@@ -93,40 +93,19 @@ std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& ide
   return logits;
 }
 
-Variable Retriever::step(const Memory& memory, const Tensor& tokens, const Tensor& beams, State& state) const {
-  const int64_t rows = beams.data<int32_t>()[memory.queries], d = options_.layer.width, p = state.position;
-  Tensor inputs = tensor::zeros(Shape{rows}, DType::i32);
-  for (int64_t r = 0; p > 0 && r < rows; ++r) {
-    inputs.data<int32_t>()[r] = embedding_row(p - 1, tokens.data<int32_t>()[r]);
-  }
+Variable Retriever::step(const Memory& memory, const Rows& rows, State& state) const {
+  const int64_t d = options_.layer.width, p = state.position;
+  check(rows.ancestors.shape() == Shape{p + 1, rows.inputs.elements()}, "retriever: {} rows with ancestors {} at {}",
+        rows.inputs.elements(), rows.ancestors.shape(), p);
   const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
   const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype(), device());
-  Variable y = add(embedding_(inputs, std::sqrt(double(d))), offset);
-  Tensor ancestors(Shape{p + 1, rows}, DType::i32);
-  check(p == 0 || state.ancestors.shape() == Shape{p, rows}, "retriever: {} rows after {}", rows,
-        p == 0 ? Shape{} : state.ancestors.shape());
-  if (p > 0) std::ranges::copy(state.ancestors.values<int32_t>(), ancestors.data<int32_t>());
-  std::iota(ancestors.data<int32_t>() + p * rows, ancestors.data<int32_t>() + (p + 1) * rows, 0);
-  state.ancestors = ancestors;
+  Variable y = add(embedding_(rows.inputs, std::sqrt(double(d))), offset);
   state.caches.resize(layers_.size());
   for (size_t l = 0; l < layers_.size(); ++l) {
-    y = layers_[l].step(y, beams, ancestors, memory.layers[l], state.caches[l]);
+    y = layers_[l].step(y, rows.offsets, rows.ancestors, memory.layers[l], state.caches[l]);
   }
   ++state.position;
   return heads_[size_t(p)](y);
-}
-
-void Retriever::reorder(State& state, const Tensor& rows) const {
-  const int64_t before = state.ancestors.cols(), after = rows.elements();
-  Tensor ancestors(Shape{state.position, after}, DType::i32);
-  for (int64_t r = 0; r < after; ++r) {
-    const int32_t from = rows.data<int32_t>()[r];
-    check(from >= 0 && from < before, "retriever: row {} of {} is to be kept", from, before);
-    for (int64_t p = 0; p < state.position; ++p) {
-      ancestors.data<int32_t>()[p * after + r] = state.ancestors.data<int32_t>()[p * before + from];
-    }
-  }
-  state.ancestors = ancestors;
 }
 
 }  // namespace ace

@@ -39,18 +39,20 @@ class Retriever {
   /// identifiers i32 [B, J], B = the memory's queries; result: J tensors [B, V_j].
   std::vector<Variable> forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const;
 
-  /// Decoding position by position, many hypotheses ("beams") a query.
+  /// Decoding position by position, many hypotheses ("beams") a query: what the decoder keeps of the positions before.
   struct State {
     std::vector<FusionDecoderLayer::Cache> caches;
-    Tensor ancestors;  ///< i32 [position, rows]: which row of position p's keys and values is each row's past
     int64_t position = 0;
   };
-  /// Logits [rows, V_position] of the next position. `tokens` i32 [rows]: each row's token of the position before (not
-  /// looked at for the first); `beams` i32 [queries + 1]: query q owns rows beams[q] … beams[q + 1] − 1.
-  Variable step(const Memory& memory, const Tensor& tokens, const Tensor& beams, State& state) const;
-  /// Keeps the given rows (i32, in this order, repeats allowed): after a selection of beams. Keys and values stay where
-  /// they are; only where a row finds its past changes.
-  void reorder(State& state, const Tensor& rows) const;
+  /// The rows of a step. Keys and values stay where they were computed; a choice of rows only changes where the chosen
+  /// find their past.
+  struct Rows {
+    Tensor inputs;     ///< i32 [rows] each row's token of the position before, as embedding_row gives it; first: 0
+    Tensor offsets;    ///< i32 [queries + 1]; query q owns rows offsets[q] … offsets[q + 1] − 1
+    Tensor ancestors;  ///< i32 [position + 1, rows] which row of position p's step is each row's past; last: itself
+  };
+  /// Logits [rows, V_position] of the next position.
+  Variable step(const Memory& memory, const Rows& rows, State& state) const;
 
   /// Row of the decoder's embedding table that holds token `token` of position `position`.
   int32_t embedding_row(int64_t position, int32_t token) const { return first_row_[size_t(position)] + token; }

@@ -20,6 +20,16 @@ Trie::Trie(const Identifiers& identifiers, std::span<const int32_t> pool, const 
   *this = Trie(built.bytes, std::move(built.owner), origin);
 }
 
+kernels::TreeLevel Trie::level_in(const void* copy, int64_t level) const {
+  const auto there = [&](const void* here) {
+    return static_cast<const std::byte*>(copy) + (static_cast<const std::byte*>(here) - bytes_.data());
+  };
+  kernels::TreeLevel result = levels_[size_t(level)];
+  result.first = reinterpret_cast<const uint32_t*>(there(result.first));
+  result.tokens = there(result.tokens);
+  return result;
+}
+
 Trie::Children Trie::children(int64_t level, int32_t node) const {
   const kernels::TreeLevel& at = levels_[size_t(level)];
   std::vector<uint64_t> mask(size_t(kernels::mask_words(at.vocabulary)));

@@ -44,6 +44,8 @@ class Trie {
   int32_t find(std::span<const int32_t> tokens) const;
   /// A level as kernels see it, for many nodes at once: tree_masks, tree_children.
   const kernels::TreeLevel& level(int64_t level) const { return levels_[size_t(level)]; }
+  /// The same level as it lies in a copy of bytes(), on a card for instance.
+  kernels::TreeLevel level_in(const void* copy, int64_t level) const;
 
  private:
   Trie(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& origin);

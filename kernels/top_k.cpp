@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include "kernels/tree.h"
-
 namespace kernels {
 namespace {
 
@@ -62,21 +60,20 @@ template <class T>
 }
 
 template <class T>
-void add_row(const Beams<T>& beams, int32_t row, Normaliser<Accumulator<T>> norm, Best& best) {
+void add_row(const Beams<T>& beams, int64_t row, Normaliser<Accumulator<T>> norm, Best& best) {
   using A = Accumulator<T>;
   const T* x = beams.logits + row * beams.vocabulary;
-  const int64_t words = mask_words(beams.vocabulary);
   const double score = beams.score[row];
-  for (int64_t w = 0; w < words; ++w) {
+  for (int64_t w = 0; w < mask_words(beams.vocabulary); ++w) {
     const int64_t begin = 64 * w, n = std::min<int64_t>(64, beams.vocabulary - begin);
-    const uint64_t allowed = beams.mask ? beams.mask[row * words + w] : ~uint64_t(0);
+    const uint64_t allowed = allowed_word(beams, row, w);
     if (allowed == 0) continue;
     uint64_t left = allowed & reaching(x + begin, n, norm.total, too_low<A>(best.bar(), score));
     for (; left != 0; left &= left - 1) {
       const int64_t token = begin + std::countr_zero(left);
       const double extended = score + double(A(x[token]) - norm.total);
       if (extended < best.bar() || extended == -infinity<double>) continue;
-      best.add({extended, beams.rank[row], row, int32_t(token)});
+      best.add({extended, beams.rank[row], int32_t(row), int32_t(token)});
     }
   }
 }
@@ -84,8 +81,8 @@ void add_row(const Beams<T>& beams, int32_t row, Normaliser<Accumulator<T>> norm
 template <class T>
 int32_t top_k_query(const Beams<T>& beams, int64_t q, int64_t k, Extension* found, Extension* scratch) {
   Best best(scratch, k);
-  bool numbers = true;
-  for (int32_t row = beams.offsets[q]; row < beams.offsets[q + 1]; ++row) {
+  bool numbers = beams.alive[q] >= 0;
+  for (int64_t row = q * beams.width; row < q * beams.width + beams.alive[q]; ++row) {
     const auto norm = normaliser(beams.logits + row * beams.vocabulary, beams.vocabulary);
     numbers &= norm.total == norm.total;
     // Rounding keeps order, so no extension of the row is above that by its best logit.
@@ -98,34 +95,27 @@ int32_t top_k_query(const Beams<T>& beams, int64_t q, int64_t k, Extension* foun
 
 }  // namespace
 
-int64_t top_k_scratch(int64_t k, int threads) { return capacity(k) * threads; }
-
 template <class T>
-void top_k(Cpu cpu, const Beams<T>& beams, int64_t k, Extension* found, int32_t* count, Extension* scratch) {
-  const int64_t queries = beams.queries, parts = std::min<int64_t>(queries, cpu.threads());
-  if (queries == 0) return;
-  const int64_t cost = (beams.offsets[queries] - beams.offsets[0]) * beams.vocabulary * 12 / parts;
-  cpu.parallel(parts, cost, [&](int64_t first, int64_t last) {
-    for (int64_t q = queries * first / parts; q < queries * last / parts; ++q) {
-      count[q] = top_k_query(beams, q, k, found + q * k, scratch + first * capacity(k));
-    }
+void top_k(Cpu cpu, const Beams<T>& beams, int64_t k, Extension* found, int32_t* count) {
+  cpu.parallel(beams.queries, beams.width * beams.vocabulary * 12, [&](int64_t begin, int64_t end) {
+    auto* const scratch = static_cast<Extension*>(Cpu::scratch(0, capacity(k) * int64_t(sizeof(Extension))));
+    for (int64_t q = begin; q < end; ++q) count[q] = top_k_query(beams, q, k, found + q * k, scratch);
   });
 }
 
 template <class T>
 void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* count, Extension* scratch) {
-  const int64_t words = mask_words(beams.vocabulary);
   for (int64_t q = 0; q < beams.queries; ++q) {
     int64_t all = 0;
-    bool numbers = true;
-    for (int32_t row = beams.offsets[q]; row < beams.offsets[q + 1]; ++row) {
+    bool numbers = beams.alive[q] >= 0;
+    for (int64_t row = q * beams.width; row < q * beams.width + beams.alive[q]; ++row) {
       const T* x = beams.logits + row * beams.vocabulary;
       const auto total = normaliser(x, beams.vocabulary).total;
       numbers = numbers && !std::isnan(total);
       for (int64_t t = 0; t < beams.vocabulary; ++t) {
-        if (beams.mask && !(beams.mask[row * words + t / 64] >> t % 64 & 1)) continue;
+        if (!(allowed_word(beams, row, t / 64) >> t % 64 & 1)) continue;
         const double score = beams.score[row] + double(x[t] - total);
-        if (score > -infinity<double>) scratch[all++] = {score, beams.rank[row], row, int32_t(t)};
+        if (score > -infinity<double>) scratch[all++] = {score, beams.rank[row], int32_t(row), int32_t(t)};
       }
     }
     count[q] = numbers ? int32_t(std::min(all, k)) : -1;
@@ -135,8 +125,8 @@ void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* co
   }
 }
 
-#define ACE_INSTANTIATE(T)                                                              \
-  template void top_k(Cpu, const Beams<T>&, int64_t, Extension*, int32_t*, Extension*); \
+#define ACE_INSTANTIATE(T)                                                  \
+  template void top_k(Cpu, const Beams<T>&, int64_t, Extension*, int32_t*); \
   template void top_k_plain(const Beams<T>&, int64_t, Extension*, int32_t*, Extension*);
 ACE_INSTANTIATE(float)
 ACE_INSTANTIATE(double)

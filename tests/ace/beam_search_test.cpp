@@ -129,15 +129,23 @@ TEST(Retriever, AStepWithCachesEqualsForwardOnThePrefix) {
     const autograd::NoGrad inference;
     nn::Pass pass;
     const auto memory = model.encode(nn::TextBatch::pack(queries), pass);
-    const std::vector<int32_t> beams{0, 2, 3, 6};  // two, one and three rows a query
+    Retriever::Rows rows;
+    rows.offsets = Tensor::of<int32_t>(Shape{4}, {0, 2, 3, 6});  // two, one and three rows a query
+    std::vector<Row> ancestors;                                  // by position
     Retriever::State state;
     std::vector<Row> prefixes(6);
     for (int64_t level = 0; level < 4; ++level) {
-      Row last;
-      for (const Row& prefix : prefixes) last.push_back(level ? prefix.back() : -7);  // not looked at for the first
-      const Tensor logits = autograd::log_softmax(model.step(memory, Tensor::of<int32_t>(Shape{6}, last),
-                                                             Tensor::of<int32_t>(Shape{4}, beams), state))
-                                .value();
+      ancestors.push_back({0, 1, 2, 3, 4, 5});
+      rows.ancestors = tensor::zeros(Shape{level + 1, 6}, DType::i32);
+      for (size_t p = 0; p < ancestors.size(); ++p) {
+        std::ranges::copy(ancestors[p], rows.ancestors.data<int32_t>() + 6 * p);
+      }
+      Row inputs(6, 0);
+      for (size_t row = 0; level > 0 && row < 6; ++row) {
+        inputs[row] = model.embedding_row(level - 1, prefixes[row].back());
+      }
+      rows.inputs = Tensor::of<int32_t>(Shape{6}, inputs);
+      const Tensor logits = autograd::log_softmax(model.step(memory, rows, state)).value();
       for (size_t row = 0; row < 6; ++row) {
         const size_t query = row < 2 ? 0 : row < 3 ? 1 : 2;
         const std::vector<double> expected = next_log_p(model, queries[query], prefixes[row]);
@@ -147,7 +155,10 @@ TEST(Retriever, AStepWithCachesEqualsForwardOnThePrefix) {
       }
       // Rows change places within their query, one of them twice and one not at all.
       const std::vector<int32_t> chosen{1, 1, 2, 5, 3, 5};
-      model.reorder(state, Tensor::of<int32_t>(Shape{6}, chosen));
+      for (Row& at : ancestors) {
+        const Row before = at;
+        for (size_t row = 0; row < 6; ++row) at[row] = before[size_t(chosen[row])];
+      }
       std::vector<Row> next;
       for (const int32_t row : chosen) {
         next.push_back(prefixes[size_t(row)]);

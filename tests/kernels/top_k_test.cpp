@@ -1,47 +1,7 @@
-#include "kernels/top_k.h"
-
-#include <algorithm>
-#include <numeric>
-
-#include "kernels/tree.h"
-#include "tests/kernels/arrays.h"
+#include "tests/kernels/beams.h"
 
 namespace kernels {
 namespace {
-
-/// A drawn step of a beam search.
-template <class T>
-struct Step {
-  std::vector<T> logits;
-  std::vector<double> score;
-  std::vector<int32_t> rank, offsets{0};
-  std::vector<uint64_t> mask;
-  int64_t vocabulary;
-
-  Step(const std::vector<int32_t>& rows, int64_t cols, double share, uint64_t seed) : vocabulary(cols) {
-    for (const int32_t count : rows) offsets.push_back(offsets.back() + count);
-    const int64_t all = offsets.back();
-    logits = draw<T>(all * cols, seed, -5, 5);
-    score = draw<double>(all, seed + 1, -6, 0);
-    mask.resize(size_t(all * mask_words(cols)));
-    const std::vector<double> chance = draw<double>(all * cols, seed + 2, 0, 1);
-    for (int64_t i = 0; i < all * cols; ++i) {
-      if (chance[size_t(i)] > share) continue;
-      mask[size_t(i / cols * mask_words(cols) + i % cols / 64)] |= uint64_t(1) << i % cols % 64;
-    }
-    rank.resize(size_t(all));
-    for (size_t q = 0; q + 1 < offsets.size(); ++q) {  // beams stand by score, their prefixes anyhow
-      std::sort(score.begin() + offsets[q], score.begin() + offsets[q + 1], std::greater<>());
-      for (int32_t i = offsets[q]; i < offsets[q + 1]; ++i) rank[size_t(i)] = (7 * i + 3) % 1009;
-    }
-  }
-  Beams<T> beams(bool masked) const {
-    return {logits.data(),  score.data(),
-            rank.data(),    masked ? mask.data() : nullptr,
-            offsets.data(), int64_t(offsets.size()) - 1,
-            vocabulary};
-  }
-};
 
 struct Found {
   std::vector<std::vector<Extension>> lists;
@@ -52,11 +12,8 @@ void expect_equal(const Found& a, const Found& b) {
   ASSERT_EQ(a.count, b.count);
   for (size_t q = 0; q < a.lists.size(); ++q) {
     for (size_t i = 0; i < a.lists[q].size(); ++i) {
-      const Extension &x = a.lists[q][i], &y = b.lists[q][i];
-      ASSERT_EQ(x.score, y.score) << "query " << q << ", place " << i;
-      ASSERT_EQ(x.row, y.row);
-      ASSERT_EQ(x.token, y.token);
-      ASSERT_EQ(x.rank, y.rank);
+      SCOPED_TRACE(testing::Message() << "query " << q << ", place " << i);
+      expect_equal(a.lists[q][i], b.lists[q][i]);
     }
   }
 }
@@ -84,14 +41,13 @@ Found run_guarded(int64_t queries, int64_t k, int64_t scratch_size, const Run& r
 
 template <class T>
 Found fast(const Beams<T>& beams, int64_t k) {
-  const Cpu cpu;
-  return run_guarded(beams.queries, k, top_k_scratch(k, cpu.threads()),
-                     [&](auto* found, auto* count, auto* scratch) { top_k(cpu, beams, k, found, count, scratch); });
+  return run_guarded(beams.queries, k, 0,
+                     [&](auto* found, auto* count, auto*) { top_k(Cpu(), beams, k, found, count); });
 }
 
 template <class T>
 Found plain(const Beams<T>& beams, int64_t k) {
-  return run_guarded(beams.queries, k, beams.offsets[beams.queries] * beams.vocabulary,
+  return run_guarded(beams.queries, k, beams.width * beams.vocabulary,
                      [&](auto* found, auto* count, auto* scratch) { top_k_plain(beams, k, found, count, scratch); });
 }
 
@@ -113,12 +69,27 @@ TYPED_TEST(TopK, EqualsThePlainFormBitForBit) {
   }
 }
 
+TYPED_TEST(TopK, ALevelOfATreeRestrictsLikeTheMaskOfItsTokens) {
+  for (const int64_t vocabulary : {5, 64, 200, 300}) {
+    for (const double share : {0.02, 0.4, 1.0}) {
+      const Step<TypeParam> step({1, 5, 0, 17, 3}, vocabulary, share, uint64_t(vocabulary));
+      for (const Form form : forms) {
+        if (!fits(form, vocabulary) || (form == Form::counted && share < 1)) continue;
+        const Level level(step.followers, vocabulary, form);
+        Beams<TypeParam> beams = step.beams(false);
+        beams.level = level.view;
+        for (const int64_t k : {1, 7, 2000}) expect_equal(fast(beams, k), plain(step.beams(true), k));
+      }
+    }
+  }
+}
+
 TYPED_TEST(TopK, ScoresAreLogSoftmaxOverTheWholeVocabulary) {
   const int64_t vocabulary = 70;
   const Step<TypeParam> step({2, 3}, vocabulary, 0.4, 5);
   const Found found = fast(step.beams(true), 1000);
   int64_t allowed = 0, listed = 0;
-  for (const uint64_t word : step.mask) allowed += std::popcount(word);
+  for (int64_t i = 0; i < step.rows() * 2; ++i) allowed += step.lives(i / 2) ? std::popcount(step.mask[size_t(i)]) : 0;
   for (const auto& list : found.lists) {
     listed += int64_t(list.size());
     for (const Extension& e : list) {
@@ -133,10 +104,10 @@ TYPED_TEST(TopK, ScoresAreLogSoftmaxOverTheWholeVocabulary) {
 }
 
 TYPED_TEST(TopK, EqualScoresPreferTheSmallerPrefix) {
-  Step<TypeParam> step({3, 2}, 130, 1, 6);
+  Step<TypeParam> step({3, 2}, 130, 1, 6);  // three rows, two and a dead one
   std::fill(step.logits.begin(), step.logits.end(), TypeParam(0.25));
   std::fill(step.score.begin(), step.score.end(), -1.0);
-  step.rank = {9, 4, 6, 1, 0};
+  step.rank = {9, 4, 6, 1, 0, 0};
   for (const int64_t k : {1, 7, 129, 131, 390}) {
     const Found found = fast(step.beams(true), k);
     expect_equal(found, plain(step.beams(true), k));
@@ -157,7 +128,7 @@ TYPED_TEST(TopK, SmallDifferencesAndHugeScoresAreNotLost) {
 
 TYPED_TEST(TopK, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
   const TypeParam none = -infinity<TypeParam>, nan = std::numeric_limits<TypeParam>::quiet_NaN();
-  Step<TypeParam> step({2, 2, 2, 1}, 80, 1, 8);
+  Step<TypeParam> step({2, 2, 2, 1, -1}, 80, 1, 8);
   for (int64_t t = 0; t < 80; ++t) {
     if (t != 3) step.logits[size_t(t)] = none;  // row 0: one token is left
     step.logits[size_t(6 * 80 + t)] = none;     // row 6: none
@@ -165,7 +136,7 @@ TYPED_TEST(TopK, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
   step.logits[size_t(3 * 80 + 70)] = nan;                  // row 3
   step.logits[size_t(4 * 80 + 70)] = infinity<TypeParam>;  // row 4
   const Found found = fast(step.beams(true), 500);
-  EXPECT_EQ(found.count, (std::vector<int32_t>{81, -1, -1, -1}));
+  EXPECT_EQ(found.count, (std::vector<int32_t>{81, -1, -1, -1, -1}));
   expect_equal(found, plain(step.beams(true), 500));
   for (const Extension& e : found.lists[0]) EXPECT_GT(e.score, -infinity<double>);
 }

@@ -1,53 +1,7 @@
-#include "kernels/tree.h"
-
-#include <set>
-
-#include "tests/kernels/arrays.h"
+#include "tests/kernels/trees.h"
 
 namespace kernels {
 namespace {
-
-using Form = TreeLevel::Form;
-using Tokens = std::set<int64_t>;
-
-/// A level made from the tokens of each node's children, in any of the forms.
-struct Level {
-  Level(const std::vector<Tokens>& nodes, int64_t vocabulary, Form form) {
-    const int64_t words = mask_words(vocabulary);
-    bits.assign(nodes.size() * size_t(words), 0);
-    for (size_t n = 0; n < nodes.size(); ++n) {
-      for (const int64_t token : nodes[n]) {
-        bits[n * size_t(words) + size_t(token / 64)] |= uint64_t(1) << token % 64;
-        list8.push_back(uint8_t(token)), list16.push_back(uint16_t(token)), list32.push_back(uint32_t(token));
-      }
-      first.push_back(uint32_t(list32.size()));
-    }
-    const void* const tokens[] = {nullptr, bits.data(), list8.data(), list16.data(), list32.data()};
-    view = {vocabulary, int64_t(nodes.size()), form, first.data(), tokens[size_t(form)]};
-  }
-  std::vector<uint32_t> first{0};
-  std::vector<uint64_t> bits;
-  std::vector<uint8_t> list8;
-  std::vector<uint16_t> list16;
-  std::vector<uint32_t> list32;
-  TreeLevel view;
-};
-
-uint32_t number(uint64_t seed, uint64_t i, int64_t below) { return philox(seed, i, 5).v[0] % uint32_t(below); }
-
-/// Children for each of `count` nodes: one to many of them, any tokens or the first few.
-std::vector<Tokens> draw_nodes(int64_t count, int64_t vocabulary, bool counted, uint64_t seed) {
-  std::vector<Tokens> nodes;
-  uint64_t drawn = 0;
-  for (int64_t n = 0; n < count; ++n) {
-    Tokens& tokens = nodes.emplace_back();
-    const int64_t wanted = 1 + number(seed, drawn++, n % 3 == 0 ? std::min<int64_t>(vocabulary, 400) : 2);
-    for (int64_t i = 0; i < std::min(wanted, vocabulary); ++i) {
-      tokens.insert(counted ? i : number(seed, drawn++, vocabulary));
-    }
-  }
-  return nodes;
-}
 
 void expect_level(const Level& level, const std::vector<Tokens>& nodes) {
   const int64_t vocabulary = level.view.vocabulary, words = mask_words(vocabulary);
@@ -76,9 +30,8 @@ void expect_level(const Level& level, const std::vector<Tokens>& nodes) {
 
 TEST(Tree, AnswersFromEveryFormLikeASetOfTokens) {
   for (const int64_t vocabulary : {1, 2, 63, 64, 65, 128, 256, 300, 65536, 100000}) {
-    for (const Form form : {Form::counted, Form::bits, Form::list8, Form::list16, Form::list32}) {
-      if (form == Form::list8 && vocabulary > 256) continue;
-      if (form == Form::list16 && vocabulary > 65536) continue;
+    for (const Form form : forms) {
+      if (!fits(form, vocabulary)) continue;
       for (const int64_t count : {1, 7, 50}) {
         const std::vector<Tokens> nodes = draw_nodes(count, vocabulary, form == Form::counted, uint64_t(count));
         expect_level(Level(nodes, vocabulary, form), nodes);
