@@ -124,13 +124,13 @@ std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const n
   if (memory.queries == 0) return results;
   Prefixes kept = start(memory.queries, model.device());
   Retriever::State state;
-  const Trie::OnDevice tree = trie.on(model.device());
+  const std::span<const kernels::TreeLevel> levels = trie.levels_on(model.device());
   std::vector<Tensor> alive;
   for (int64_t position = 0; position < model.positions(); ++position) {
     const Variable logits = model.step(memory, kept.rows, state);
     const int64_t most = options.constrained ? trie.nodes(position + 1) : kept.width * logits.cols();
     const int64_t width = std::min({options.beam, kept.width * logits.cols(), most});
-    const kernels::TreeLevel level = options.constrained ? tree.level(position) : kernels::TreeLevel();
+    const kernels::TreeLevel level = options.constrained ? levels[size_t(position)] : kernels::TreeLevel();
     kept = extend(kept, logits.value(), level, width, model.embedding_row(position, 0));
     alive.push_back(kept.alive);
   }

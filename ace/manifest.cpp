@@ -22,11 +22,16 @@ using tensor::fail;
 using tensor::one_line;
 
 constexpr RunFile files_of_a_run[] = {
-    {"settings.toml", "identify"},       {"items.jsonl", "identify"},
-    {"identifiers.npy", "identify"},     {"identifiers.json", "identify"},
-    {"trie.bin", "identify"},            {"tokenizer.tsv", "identify"},
-    {"kmeans.safetensors", "identify"},  {"rqvae.safetensors", "identify"},
-    {"retriever.safetensors", "train"},  {"checkpoint.safetensors", "train"},
+    {"settings.toml", "identify"},
+    {"items.jsonl", "identify"},
+    {"identifiers.npy", "identify"},
+    {"identifiers.json", "identify"},
+    {"trie.bin", "identify"},
+    {"tokenizer.tsv", "identify"},
+    {"kmeans.safetensors", "identify"},
+    {"rqvae.safetensors", "identify"},
+    {"retriever.safetensors", "train"},
+    {"checkpoint.safetensors", "train"},
     {"log.jsonl", "train"},
 };
 

@@ -1,13 +1,21 @@
 #include "ace/trie.h"
 
 #include <bit>
+#include <mutex>
 
 #include "ace/trie_layout.h"
+#include "tensor/transfer.h"
 
 namespace ace {
 
+struct Trie::There {
+  std::once_flag once;
+  tensor::Tensor bytes;
+  std::vector<kernels::TreeLevel> levels;
+};
+
 Trie::Trie(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& origin)
-    : bytes_(bytes), owner_(std::move(owner)) {
+    : bytes_(bytes), owner_(std::move(owner)), there_(std::make_shared<There>()) {
   const TrieLayout layout = parse_trie_header(bytes, origin);
   const TrieLayout::Places places = layout.places(int64_t(bytes.size()));
   levels_ = layout.levels_at(bytes.data(), places);
@@ -20,14 +28,22 @@ Trie::Trie(const Identifiers& identifiers, std::span<const int32_t> pool, const 
   *this = Trie(built.bytes, std::move(built.owner), origin);
 }
 
-kernels::TreeLevel Trie::level_in(const void* copy, int64_t level) const {
-  const auto there = [&](const void* here) {
-    return static_cast<const std::byte*>(copy) + (static_cast<const std::byte*>(here) - bytes_.data());
-  };
-  kernels::TreeLevel result = levels_[size_t(level)];
-  result.first = reinterpret_cast<const uint32_t*>(there(result.first));
-  result.tokens = there(result.tokens);
-  return result;
+std::span<const kernels::TreeLevel> Trie::levels_on(tensor::Device device) const {
+  if (device == tensor::Device::cpu) return levels_;
+  std::call_once(there_->once, [&] {
+    there_->bytes = tensor::Tensor({int64_t(bytes_.size())}, tensor::DType::u8, device);
+    tensor::transfer(there_->bytes.raw(), device, bytes_.data(), tensor::Device::cpu, int64_t(bytes_.size()));
+    const auto* const copy = static_cast<const std::byte*>(there_->bytes.raw());
+    const auto moved = [&](const void* here) -> const std::byte* {
+      return here == nullptr ? nullptr : copy + (static_cast<const std::byte*>(here) - bytes_.data());
+    };
+    for (kernels::TreeLevel level : levels_) {
+      level.first = reinterpret_cast<const uint32_t*>(moved(level.first));
+      level.tokens = moved(level.tokens);
+      there_->levels.push_back(level);
+    }
+  });
+  return there_->levels;
 }
 
 Trie::Children Trie::children(int64_t level, int32_t node) const {

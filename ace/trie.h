@@ -44,8 +44,8 @@ class Trie {
   int32_t find(std::span<const int32_t> tokens) const;
   /// A level as kernels see it, for many nodes at once: tree_masks, tree_children.
   const kernels::TreeLevel& level(int64_t level) const { return levels_[size_t(level)]; }
-  /// The same level as it lies in a copy of bytes(), on a card for instance.
-  kernels::TreeLevel level_in(const void* copy, int64_t level) const;
+  /// All levels [J] in the memory of a device, where the tree stays from the first call on.
+  std::span<const kernels::TreeLevel> levels_on(tensor::Device device) const;
 
  private:
   Trie(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& origin);
@@ -54,6 +54,8 @@ class Trie {
   std::vector<kernels::TreeLevel> levels_;  ///< [J], pointing into bytes_
   const int32_t* items_ = nullptr;
   int64_t leaves_ = 0;
+  struct There;
+  std::shared_ptr<There> there_;  ///< on a device
 };
 
 }  // namespace ace

@@ -150,24 +150,6 @@ TEST(Trie, IsTheSameBytesWithAnyNumberOfThreads) {
   EXPECT_TRUE(found[0] == found[1] && found[0] == found[2]);
 }
 
-TEST(Trie, ALevelIsTheSameInACopyOfTheBytes) {
-  tensor::Random random(6);
-  const std::vector<int64_t> vocabulary{4, 300, 70, 90};
-  const Trie trie(table(draw_rows(random, 200, vocabulary), vocabulary));
-  std::vector<std::byte> copy(trie.bytes().begin(), trie.bytes().end());
-  const auto inside = [&](const void* p) { return p >= copy.data() && p < copy.data() + copy.size(); };
-  for (int64_t j = 0; j < trie.positions(); ++j) {
-    const kernels::TreeLevel level = trie.level_in(copy.data(), j);
-    EXPECT_TRUE(inside(level.first));
-    EXPECT_TRUE(inside(level.tokens) || level.form == kernels::TreeLevel::Form::counted);
-    for (int32_t node = 0; node < trie.nodes(j); ++node) {
-      for (int32_t token = 0; token < vocabulary[size_t(j)]; ++token) {
-        ASSERT_EQ(kernels::tree_child(level, node, token), kernels::tree_child(trie.level(j), node, token));
-      }
-    }
-  }
-}
-
 TEST(Trie, TakesFourBytesAnItemAndTheGrid) {
   // A full grid of 32³ prefixes, three items each: bits, one offset a prefix, one number an item.
   std::vector<int32_t> values;
