@@ -105,19 +105,6 @@ void Adam::load(const tensor::Safetensors& file, const kernels::LossScale& progr
   there_ = Tensor();
 }
 
-double gradient_norm(const Parameters& parameters) {
-  double total = 0;
-  for (const Parameter& parameter : parameters) {
-    const Tensor& gradient = parameter.variable.gradient();
-    if (!gradient.defined()) continue;
-    tensor::dispatch(tensor::floating, gradient, [&](auto backend, auto type) {
-      using T = decltype(type);
-      total += kernels::sum_of_squares(backend, gradient.data<T>(), gradient.elements());
-    });
-  }
-  return std::sqrt(total);
-}
-
 void clear_gradients(const Parameters& parameters) {
   for (const Parameter& parameter : parameters) parameter.variable.clear_gradient();
 }

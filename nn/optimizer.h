@@ -39,8 +39,6 @@ class Adam {
   Tensor there_;                 ///< on a device: u8, a kernels::LossScale and behind it a kernels::AdamStep and Σ g²
 };
 
-/// √(Σ g²) over all gradients, summed in f64.
-double gradient_norm(const Parameters& parameters);
 void clear_gradients(const Parameters& parameters);
 
 }  // namespace nn

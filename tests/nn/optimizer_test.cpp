@@ -134,17 +134,6 @@ TEST(LossScale, SkipsAStepWhoseGradientsOverflowAndHalves) {
   EXPECT_NEAR(parameters[0].variable.data<double>()[0], 0.8, 1e-6);
 }
 
-TEST(Clipping, MeasuresTheNormOverAllGradients) {
-  Parameters parameters = one({0, 0});
-  parameters.push_back({"q", Variable(tensor::zeros(Shape{1}, DType::f64), true)});
-  parameters.push_back({"unused", Variable(tensor::zeros(Shape{1}, DType::f64), true)});
-  push(parameters[0].variable, {2, -3});
-  push(parameters[1].variable, {6});
-  EXPECT_DOUBLE_EQ(gradient_norm(parameters), 7);
-  clear_gradients(parameters);
-  EXPECT_EQ(gradient_norm(parameters), 0);
-}
-
 TEST(Accumulation, TwoHalfBatchesGiveTheGradientOfOneWholeBatch) {
   Initializer init(2, DType::f64);
   const Linear linear(3, 4, init);

@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ace/evaluate.h"
+#include "ace/objective.h"
+#include "ace/search.h"
+#include "ace/train.h"
+#include "nn/optimizer.h"
+#include "tests/ace/tiny.h"
+
+/// From a corpus to found items on a device, beside the same on the CPU.
+namespace ace {
+namespace {
+
+using nlohmann::json;
+using tensor::Device;
+
+#define SKIP_WITHOUT_DEVICE() \
+  if (tensor::missing(Device::cuda) != nullptr) GTEST_SKIP() << tensor::missing(Device::cuda)
+
+std::vector<double> losses(Device device, int steps, kernels::Precision precision = kernels::Precision::full) {
+  nn::Initializer init(1, tensor::DType::f32, precision);
+  const Retriever model(tiny::sizes({6, 5, 4}), init);
+  nn::move(nn::parameters(model), device);
+  nn::Adam::Options options;
+  if (precision == kernels::Precision::f16) options.scale = kernels::LossScale();
+  nn::Adam adam(nn::parameters(model), options);
+  tensor::Random random(3);
+  const auto texts = tiny::draw_queries(6, 7, random);
+  const tensor::Tensor identifiers = tiny::draw_table({6, 5, 4}, 6, random).tokens;
+  std::vector<double> result;
+  for (int step = 0; step < steps; ++step) {
+    nn::Pass pass(0.1, 1, uint64_t(step), device);
+    const Objective o = objective(model, texts, identifiers.range(0, 6), 1.0, pass);
+    const tensor::Tensor& value = o.loss.value();
+    o.loss.backward(tensor::full(value.shape(), value.dtype(), adam.progress().scale, device));
+    adam.step(5e-3, 1.0);
+    result.push_back(value.item());
+  }
+  EXPECT_EQ(adam.progress().taken + adam.progress().skipped, steps);
+  return result;
+}
+
+TEST(RetrieverOnDevice, LearnsAsOnTheCpu) {
+  SKIP_WITHOUT_DEVICE();
+  const auto expected = losses(Device::cpu, 6), found = losses(Device::cuda, 6);
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4) << "step " << i;
+}
+
+TEST(RetrieverOnDevice, LearnsInF16WithAScaledLoss) {
+  SKIP_WITHOUT_DEVICE();
+  const auto expected = losses(Device::cpu, 4), found = losses(Device::cuda, 4, kernels::Precision::f16);
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 2e-2) << "step " << i;
+}
+
+TEST(RetrieverOnDevice, FindsTheSameBeams) {
+  SKIP_WITHOUT_DEVICE();
+  tensor::Random random(5);
+  const std::vector<int64_t> vocabulary = {6, 5, 4};
+  const Retriever model = tiny::retriever(tiny::sizes(vocabulary), 2);
+  const Trie trie(tiny::draw_table(vocabulary, 40, random));
+  const auto text = nn::TextBatch::pack(tiny::draw_queries(4, 6, random));
+  for (const bool constrained : {true, false}) {
+    nn::move(nn::parameters(model), Device::cpu);
+    const auto expected = beam_search(model, text, trie, {4, constrained});
+    nn::move(nn::parameters(model), Device::cuda);
+    const auto found = beam_search(model, text, trie, {4, constrained});
+    for (size_t q = 0; q < expected.size(); ++q) {
+      ASSERT_EQ(found[q].size(), expected[q].size());
+      for (size_t i = 0; i < expected[q].size(); ++i) {
+        EXPECT_EQ(found[q][i].tokens, expected[q][i].tokens);
+        EXPECT_EQ(found[q][i].item, expected[q][i].item);
+        EXPECT_NEAR(found[q][i].score, expected[q][i].score, 1e-5);
+      }
+    }
+  }
+}
+
+/// The whole program's way, with settings so small that a simulated card gets through.
+TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
+  SKIP_WITHOUT_DEVICE();
+  Settings settings = tiny::settings();
+  settings.kmeans.clusters = 4, settings.kmeans.batch = 64;
+  settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.batch = 64;
+  settings.train.epochs = 1, settings.train.batch = 256, settings.train.dev_queries = 4;
+  settings.search.beam = 3;
+  const tiny::OneThread one;
+  const TemporaryFolder scratch;
+  const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
+  std::vector<json> reports;
+  std::vector<ace::Run> runs;
+  for (const Device device : {Device::cpu, Device::cuda}) {
+    settings.device = device;
+    runs.push_back(identify(corpus, settings, scratch.path() / tensor::name_of(device), {}));
+    reports.push_back(json::parse(runs.back().quality_json));
+  }
+  EXPECT_NEAR(reports[1]["inertia"], reports[0]["inertia"], 1e-4 * double(reports[0]["inertia"]));
+  EXPECT_NEAR(reports[1]["reconstruction"], reports[0]["reconstruction"], 1e-3);
+
+  const json trained = train(runs[1], settings, {}, {});
+  EXPECT_EQ(trained["finished"], true);
+  EXPECT_TRUE(std::isfinite(double(trained["loss"])));
+  const std::vector<std::string> queries = {"a red circle", "two blue squares"};
+  const auto there = Searcher(runs[1], settings).search(queries, 3, 3);
+  settings.device = Device::cpu;  // a run knows nothing of the device that made it
+  const auto here = Searcher(runs[1], settings).search(queries, 3, 3);
+  for (size_t q = 0; q < queries.size(); ++q) {
+    ASSERT_EQ(there[q].size(), here[q].size());
+    for (size_t i = 0; i < here[q].size(); ++i) {
+      EXPECT_NEAR(there[q][i].score, here[q][i].score, 1e-4);
+      EXPECT_EQ(there[q][i].item, here[q][i].item);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ace
