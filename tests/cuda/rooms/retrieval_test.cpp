@@ -82,12 +82,13 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
   SKIP_WITHOUT_DEVICE();
   Settings settings = tiny::settings();
   settings.kmeans.clusters = 4, settings.kmeans.batch = 64;
-  settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.batch = 64;
+  settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.warmup_epochs = 1, settings.rqvae.batch = 64;
   settings.train.epochs = 1, settings.train.batch = 256, settings.train.dev_queries = 4;
   settings.search.beam = 3;
   const tiny::OneThread one;
   const TemporaryFolder scratch;
-  const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
+  write_corpus(scratch.path() / "corpus", make_sample(24, 1));
+  const Corpus corpus = load_corpus(scratch.path() / "corpus");
   std::vector<json> reports;
   std::vector<ace::Run> runs;
   for (const Device device : {Device::cpu, Device::cuda}) {
