@@ -127,6 +127,7 @@ std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const n
   const std::span<const kernels::TreeLevel> levels = trie.levels_on(model.device());
   std::vector<Tensor> alive;
   for (int64_t position = 0; position < model.positions(); ++position) {
+    const tensor::Range range(model.device(), fmt::format("position {}", position));
     const Variable logits = model.step(memory, kept.rows, state);
     const int64_t most = options.constrained ? trie.nodes(position + 1) : kept.width * logits.cols();
     const int64_t width = std::min({options.beam, kept.width * logits.cols(), most});

@@ -53,6 +53,7 @@ void Retriever::parameters(const std::string& name, nn::Parameters& into) const 
 }
 
 Retriever::Memory Retriever::encode(const nn::TextBatch& text, nn::Pass& pass) const {
+  const tensor::Range range(device(), "encode");
   const std::vector<Variable> encoded = encoder_.forward(text, pass);
   Variable z;
   if (fusion_) {
@@ -81,6 +82,7 @@ std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& ide
   const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype(), device());
   Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
   for (size_t l = 0; l < layers_.size(); ++l) {
+    const tensor::Range range(device(), fmt::format("decoder.layers.{}", l));
     y = layers_[l].forward(y, offsets, memory.layers[l], pass, fmt::format("dec.{}", l));
   }
   const Variable by_query = autograd::reshape(y, {queries, j, d});
@@ -102,6 +104,7 @@ Variable Retriever::step(const Memory& memory, const Rows& rows, State& state) c
   Variable y = add(embedding_(rows.inputs, std::sqrt(double(d))), offset);
   state.caches.resize(layers_.size());
   for (size_t l = 0; l < layers_.size(); ++l) {
+    const tensor::Range range(device(), fmt::format("decoder.layers.{}", l));
     y = layers_[l].step(y, rows.offsets, rows.ancestors, memory.layers[l], state.caches[l]);
   }
   ++state.position;

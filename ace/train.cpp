@@ -120,6 +120,7 @@ class Trainer {
 
   /// One step on `train.batch` pairs, in `train.accumulate` parts whose gradients add up to the whole batch's.
   void take_step() {
+    const tensor::Range range(model_.device(), "training step");
     const int64_t epoch = state_.step / per_epoch_, n = int64_t(pairs_.size());
     if (epoch != order_epoch_) {
       order_ = tensor::Random(uint64_t(settings_.seed), shuffle_stream + uint64_t(epoch)).permutation(n);

@@ -177,6 +177,7 @@ void Variable::backward(const Tensor& gradient) const {
   check(requires_grad(), "backward: the value does not depend on anything that requires a gradient");
   check(gradient.shape() == shape() && gradient.dtype() == dtype(), "backward: expected {} {}, found {} {}",
         tensor::name_of(dtype()), shape(), tensor::name_of(gradient.dtype()), gradient.shape());
+  const tensor::Range range(gradient.device(), "backward");
   Gradient(node_.get()).add(gradient);
   // The order owns what it lists, so a value is freed as soon as it has been gone through.
   for (std::vector<Variable> order = topological_order(*this); !order.empty(); order.pop_back()) {

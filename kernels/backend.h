@@ -65,6 +65,9 @@ class Cuda {
   void clear(void* to, int64_t bytes) const;
   /// Waits until all that was queued is done.
   void synchronize() const;
+  /// Begins and ends a named range of the calling thread's time line (NVTX), for profilers; nothing without one.
+  static void begin_range(const char* name);
+  static void end_range();
 };
 
 }  // namespace kernels

@@ -4,6 +4,11 @@
 
 #include "kernels/launch.h"
 
+#if !defined(ACE_SIMT) && __has_include(<nvtx3/nvToolsExt.h>)
+#include <nvtx3/nvToolsExt.h>
+#define ACE_RANGES 1
+#endif
+
 namespace kernels {
 namespace {
 
@@ -128,5 +133,16 @@ void Cuda::clear(void* to, int64_t bytes) const {
   if (bytes != 0) note(cudaMemsetAsync(to, 0, size_t(bytes), stream()), "clear");
 }
 void Cuda::synchronize() const { note(cudaStreamSynchronize(stream()), "kernel"); }
+
+void Cuda::begin_range([[maybe_unused]] const char* name) {
+#ifdef ACE_RANGES
+  nvtxRangePushA(name);
+#endif
+}
+void Cuda::end_range() {
+#ifdef ACE_RANGES
+  nvtxRangePop();
+#endif
+}
 
 }  // namespace kernels

@@ -38,6 +38,7 @@ std::vector<Variable> Encoder::forward(const TextBatch& text, Pass& pass) const 
   Variable x = pass.drop(add(embedding(text.tokens, std::sqrt(double(width))), positions));
   std::vector<Variable> outputs;
   for (const EncoderLayer& layer : layers) {
+    const tensor::Range range(device, fmt::format("encoder.layers.{}", outputs.size()));
     x = layer.forward(x, offsets, pass);
     pass.show(fmt::format("E.{}", outputs.size()), x);
     outputs.push_back(x);

@@ -33,6 +33,7 @@ Adam::Adam(Parameters parameters, Options options)
 }
 
 void Adam::step(double rate, double clip) {
+  const tensor::Range range(device_of(parameters_), "adam");
   kernels::AdamStep settings;
   settings.rate = rate;
   settings.beta1 = options_.beta1, settings.beta2 = options_.beta2, settings.epsilon = options_.epsilon;

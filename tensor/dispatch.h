@@ -1,4 +1,6 @@
 #pragma once
+#include <source_location>
+
 #include "kernels/backend.h"
 #include "tensor/transfer.h"
 
@@ -12,14 +14,17 @@ inline constexpr TypeList<float, double> floating;
 /// Calls f(backend, type()) for the device and dtype of x: the one place where they become types.
 ///   dispatch(floating, x, [&](auto backend, auto type) { using T = decltype(type); … });
 /// A dtype that is not in the list, or a tensor of another device that f asks for its data, ends in one clear error.
-/// Where there is CUDA (ACE_CUDA), f is compiled for that backend too.
+/// Where there is CUDA (ACE_CUDA), f is compiled for that backend too, and its kernels stand under the caller's name on
+/// a profiler's time line.
 template <class... Types, class F>
-void dispatch(TypeList<Types...>, const Tensor& x, F&& f) {
+void dispatch(TypeList<Types...>, const Tensor& x, F&& f,
+              const std::source_location& caller = std::source_location::current()) {
   const Dispatching device(x.device());
   const auto call = [&](auto backend) {
     return ((x.dtype() == dtype_of<Types> ? (f(backend, Types()), true) : false) || ...);
   };
 #ifdef ACE_CUDA
+  const Range range(x.device(), caller);
   const bool found = x.device() == Device::cuda ? call(kernels::Cuda()) : call(kernels::Cpu());
   check_kernels(x.device());
 #else

@@ -1,6 +1,7 @@
 #include "tensor/transfer.h"
 
 #include <cstring>
+#include <string_view>
 
 #include "kernels/backend.h"
 
@@ -14,6 +15,19 @@ Dispatching::Dispatching(Device device) : before_(current) { current = device; }
 Dispatching::~Dispatching() { current = before_; }
 
 #ifdef ACE_CUDA
+Range::Range(Device device, const char* name) : open_(device == Device::cuda) {
+  if (open_) kernels::Cuda::begin_range(name);
+}
+Range::Range(Device device, const std::source_location& function) : open_(device == Device::cuda) {
+  if (!open_) return;
+  // "autograd::Variable autograd::softmax(const autograd::Variable&)…"
+  const std::string_view all = function.function_name(), head = all.substr(0, all.find('('));
+  kernels::Cuda::begin_range(std::string(head.substr(head.rfind(' ') + 1)).c_str());
+}
+Range::~Range() {
+  if (open_) kernels::Cuda::end_range();
+}
+
 const char* missing(Device device) { return device == Device::cpu ? nullptr : kernels::Cuda::missing(); }
 
 std::string device_name(Device device) {
@@ -55,6 +69,9 @@ void clear(void* to, Device device, int64_t bytes) {
   if (bytes != 0) std::memset(to, 0, size_t(bytes));
 }
 #else
+Range::Range(Device, const char*) : open_(false) {}
+Range::Range(Device, const std::source_location&) : open_(false) {}
+Range::~Range() {}
 const char* missing(Device device) {
   return device == Device::cpu ? nullptr : "this program was built without CUDA: it found no CUDA toolkit";
 }

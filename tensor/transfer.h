@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <string>
 
 #include "tensor/tensor.h"
@@ -22,6 +23,22 @@ bool has_bf16(Device device);
 void synchronize(Device device);
 /// Fails when a kernel has failed since the last time this was asked.
 void check_kernels(Device device);
+
+/// While one lives, what this thread queues stands under a name on a profiler's time line, inside the ranges that are
+/// open already. Costs nothing to speak of without a profiler, and nothing at all on the CPU.
+class Range {
+ public:
+  Range(Device device, const char* name);
+  Range(Device device, const std::string& name) : Range(device, name.c_str()) {}
+  /// Under the name of the function that stands there, "autograd::softmax".
+  Range(Device device, const std::source_location& function);
+  ~Range();
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  bool open_;
+};
 
 /// The device that this thread's dispatch works for, where there is one.
 std::optional<Device> dispatching();
