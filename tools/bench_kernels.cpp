@@ -4,8 +4,12 @@
 
 #include "ace/text.h"
 
+#include "tools/bench_device.h"
 #include "tools/bench_report.h"
 #include "tools/usage.h"
+#ifdef ACE_CUDA
+#include "tools/bench_peer.h"
+#endif
 
 namespace tools::bench {
 namespace {
@@ -27,7 +31,7 @@ class Collector : public benchmark::BenchmarkReporter {
   std::vector<double> seconds;  ///< a call, of each repetition
 };
 
-/// Median of a call's time over the repetitions.
+/// Median of a call's time over the repetitions, on the CPU.
 double seconds_of_call(const KernelCase& kernel, const Flags& flags, const Options& options) {
   benchmark::ClearRegisteredBenchmarks();
   benchmark::RegisterBenchmark("kernel",
@@ -44,34 +48,68 @@ double seconds_of_call(const KernelCase& kernel, const Flags& flags, const Optio
   return median(collector.seconds);
 }
 
+#ifdef ACE_CUDA
+std::vector<KernelCase> cases_of(const Flags& flags) {
+  return flags.machine.on() == tensor::Device::cuda ? device_kernel_cases(flags.precision()) : kernel_cases();
+}
+/// Seconds of the kernel, and of the library's where it has the operation.
+std::pair<double, std::optional<double>> seconds_of_both(const KernelCase& kernel, const Flags& flags,
+                                                         const Options& options) {
+  if (flags.machine.on() == tensor::Device::cpu) return {seconds_of_call(kernel, flags, options), {}};
+  const double ours = device_seconds(kernel.prepare, options.seconds).value();
+  return {ours, kernel.peer ? device_seconds(kernel.peer, options.seconds) : std::nullopt};
+}
+std::string peer_note() {
+  const std::string version = peer::cudnn_version();
+  return fmt::format("of library: its time over ours, above 100 % where ours is faster; products cublasLt's, others {}",
+                     version.empty() ? "not compared: no cuDNN" : "those of cuDNN " + version);
+}
+#else
+std::vector<KernelCase> cases_of(const Flags&) { return kernel_cases(); }
+std::pair<double, std::optional<double>> seconds_of_both(const KernelCase& kernel, const Flags& flags,
+                                                         const Options& options) {
+  return {seconds_of_call(kernel, flags, options), {}};
+}
+std::string peer_note() { return ""; }
+#endif
+
+/// A row of the report.
+nlohmann::json measured(const Report& report, const KernelCase& kernel, const Flags& flags, const Options& options) {
+  const auto [seconds, library] = seconds_of_both(kernel, flags, options);
+  const double gbps = 1e-9 * kernel.bytes / seconds, gflops = 1e-9 * kernel.flops / seconds;
+  nlohmann::json row = {{"kernel", kernel.kernel}, {"size", kernel.size},   {"seconds", seconds},
+                        {"bytes", kernel.bytes},   {"flops", kernel.flops}, {"gb_per_s", gbps}};
+  row["share_copy"] = gbps / report.peaks().gbps;
+  if (kernel.flops > 0) {
+    row["gflops"] = gflops, row["share_sgemm"] = gflops / report.peaks().gflops;
+    if (report.peaks().narrow > 0) row["share_product"] = gflops / report.peaks().narrow;
+  }
+  if (flags.machine.on() == tensor::Device::cuda) {
+    row["seconds_library"] = library ? nlohmann::json(*library) : nlohmann::json();
+    row["share_peer"] = library ? nlohmann::json(*library / seconds) : nlohmann::json();
+  }
+  return row;
+}
+
 int kernels(const Flags& flags, const Options& options) {
   if (!(options.seconds > 0 && options.seconds <= 60)) {
     fail_usage("--seconds: expected above 0 and up to 60, found {}", options.seconds);
   }
-  std::vector<KernelCase> cases = kernel_cases();
+  const bool cuda = flags.machine.on() == tensor::Device::cuda;
+  if (!cuda && flags.precision() != kernels::Precision::full) {
+    fail_usage("--precision: kernels of the CPU are measured in f32");
+  }
+  std::vector<KernelCase> cases = cases_of(flags);
   std::erase_if(cases, [&](const auto& c) { return c.kernel.find(options.filter) == std::string::npos; });
   if (cases.empty()) fail_usage("--filter: no kernel has {} in its name", ace::quote(options.filter));
-  Report report(flags, "kernels",
-                {{"kernel", "kernel"},
-                 {"size", "size"},
-                 {"seconds", "time"},
-                 {"gflops", "GFLOP/s"},
-                 {"share_sgemm", "of sgemm"},
-                 {"gb_per_s", "GB/s"},
-                 {"share_copy", "of copying"}});
-  for (const KernelCase& kernel : cases) {
-    const double seconds = seconds_of_call(kernel, flags, options);
-    const double gbps = 1e-9 * kernel.bytes / seconds;
-    nlohmann::json row = {{"kernel", kernel.kernel}, {"size", kernel.size},   {"seconds", seconds},
-                          {"bytes", kernel.bytes},   {"flops", kernel.flops}, {"gb_per_s", gbps}};
-    row["share_copy"] = gbps / report.peaks().gbps;
-    if (kernel.flops > 0) {
-      row["gflops"] = 1e-9 * kernel.flops / seconds;
-      row["share_sgemm"] = 1e-9 * kernel.flops / seconds / report.peaks().gflops;
-    }
-    report.add(std::move(row));
-  }
+  std::vector<Report::Column> columns = {
+      {"kernel", "kernel"},        {"size", "size"},     {"seconds", "time"},         {"gflops", "GFLOP/s"},
+      {"share_sgemm", "of sgemm"}, {"gb_per_s", "GB/s"}, {"share_copy", "of copying"}};
+  if (cuda) columns.push_back({"share_peer", "of library"});
+  Report report(flags, "kernels", columns);
+  for (const KernelCase& kernel : cases) report.add(measured(report, kernel, flags, options));
   report.note("bytes and operations are those of the formulas; what stays in the caches can be faster than copying");
+  if (cuda) report.note(peer_note());
   return report.print();
 }
 

@@ -7,12 +7,12 @@
 
 namespace tools::bench {
 
-/// What the machine can do, measured in the same run as what is judged by it.
+/// What the device can do, measured in the same run as what is judged by it.
 struct Peaks {
-  double gflops = 0;  ///< of kernels::gemm<float>, the best of n × n × n products, n from 1,024 to 2,048
+  double gflops = 0;  ///< of kernels::gemm<float>: the best n × n × n product, n from 1,024 to 2,048; a GPU's to 8,192
   int64_t n = 0;      ///< of that product
   double narrow = 0;  ///< GFLOP/s of the same product in the precision that was asked for, where that is not f32
-  double gbps = 0;    ///< copying 256 MB with all threads, bytes read plus bytes written
+  double gbps = 0;    ///< copying 256 MB with all threads, a GPU's 1 GB, bytes read plus bytes written
 };
 
 struct Timing {
@@ -27,12 +27,13 @@ double median(std::vector<double> values);
 double seconds_of(const std::function<void()>& work);
 
 /// Rows of one scenario under the peaks of the machine: a table, or one JSON document
-///   {scenario, repetitions, seed, precision, machine: {threads, engine, sgemm_gflops, product_gflops, copy_gb_per_s},
-///   rows, notes}
+///   {scenario, repetitions, seed, precision, machine: {device, threads, engine, sgemm_gflops, product_gflops,
+///   copy_gb_per_s}, rows, notes}
 /// Each row is shown on standard error as it comes, unless --quiet.
 class Report {
  public:
-  /// A column shows a member of the rows. Members named `seconds…` are shown with a unit, `share…` in percent.
+  /// A column shows a member of the rows. Members named `seconds…` are shown with a unit, `share…` in percent, null as
+  /// a dash.
   struct Column {
     const char* member;
     const char* heading;
@@ -54,15 +55,20 @@ class Report {
   const nlohmann::json& rows() const { return rows_; }
 
  private:
-  /// GFLOP/s of one n × n × n product.
-  double product_gflops(int64_t n, kernels::Precision precision) const;
+  /// GFLOP/s of one n × n × n product, in f32 or in the precision that was asked for.
+  double product_gflops(int64_t n, bool narrow) const;
+  /// GB/s of copying, read and written.
+  double copy_gbps() const;
+  /// Seconds that a call takes until the device is done with it.
+  double seconds_until_done(const std::function<void()>& work) const;
 
   bool narrow() const { return flags_.precision() != kernels::Precision::full; }
 
   const Flags& flags_;
   std::string scenario_;
   std::vector<Column> columns_;
-  tensor::Tensor factor_, product_;  ///< of the products that measure the peak
+  std::vector<int64_t> sizes_;  ///< of the products that measure the peak; their operands, in f32 and narrow:
+  tensor::Tensor factor_, product_, narrow_factor_, narrow_product_;
   Peaks peaks_;
   nlohmann::json rows_ = nlohmann::json::array(), notes_ = nlohmann::json::array();
 };

@@ -65,6 +65,7 @@ TEST(Bench, WrongWordsAreRefusedBeforeAnythingIsMeasured) {
   expect_usage({"train", "--batch", "0"}, "--batch: expected 1 to 65536, found 0");
   expect_usage({"kmeans", "--items", "7"}, "--items: expected 128 to 100000000, found 7");
   expect_usage({"kernels", "--seconds", "0"}, "--seconds: expected above 0 and up to 60, found 0");
+  expect_usage({"kernels", "--precision", "bf16"}, "--precision: kernels of the CPU are measured in f32");
   expect_usage({"kernels", "--filter", "nothing"}, "--filter: no kernel has \"nothing\" in its name");
 }
 
@@ -84,6 +85,22 @@ TEST(Bench, KernelsShowBothShares) {
       EXPECT_GT(row[name], 0) << name;
     }
   }
+}
+
+TEST(Bench, KernelsOfACardNeedOne) {
+  const Outcome outcome =
+      run_bench({"kernels", "--device", "cuda", "--filter", "top k", "--seconds", "0.001", "--quiet", "--json"});
+  if (outcome.code == 0) {
+    for (const json& row : json::parse(outcome.out)["rows"]) {
+      EXPECT_GT(row["seconds"], 0) << row;
+      EXPECT_TRUE(row["seconds_library"].is_null()) << "no library has the operation: " << row;
+    }
+    return;
+  }
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err.substr(0, 28), "bench: error: --device cuda:") << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
 }
 
 TEST(Bench, TrainCountsTheOperationsOfTheFormulas) {
