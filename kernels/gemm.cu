@@ -28,7 +28,7 @@ __device__ void walk(int64_t rows, int64_t cols, Body body) {
 constexpr int wide = 32, tall = 8;
 dim3 walkers() { return dim3(wide, tall); }
 dim3 walk_blocks(int64_t rows, int64_t cols, int64_t width) {
-  const int64_t down = std::min<int64_t>((rows + tall - 1) / tall, 65535), step = wide * width;
+  const int64_t down = std::min((rows + tall - 1) / tall, most_blocks), step = wide * width;
   return dim3(unsigned((cols + step - 1) / step), unsigned(down));
 }
 

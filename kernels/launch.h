@@ -166,11 +166,18 @@ struct Grid {
   }
 };
 
-/// Blocks for n units of which one takes `each`; a loop with the grid's width covers what is above the limit.
+/// How many blocks a grid has at most, along each of its sides; loops with the grid's width cover what is above. In the
+/// simulation so few that all such loops go round more than once.
+#ifdef ACE_SIMT
+inline constexpr int64_t most_blocks = 3;
+#else
+inline constexpr int64_t most_blocks = 65535;
+#endif
+
+/// Blocks for n units of which one takes `each`.
 inline dim3 blocks_for(int64_t n, int64_t each) {
-  constexpr int64_t most = int64_t(1) << 16;
   const int64_t blocks = (n + each - 1) / each;
-  return dim3(unsigned(blocks < most ? blocks : most));
+  return dim3(unsigned(blocks < most_blocks ? blocks : most_blocks));
 }
 /// Blocks for n elements walked by Grid.
 inline dim3 element_blocks(int64_t n) { return blocks_for(n, Grid::threads); }

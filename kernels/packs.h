@@ -66,14 +66,14 @@ template <int N>
 struct PackGrid {
   dim3 blocks, threads;
   PackGrid(int64_t rows, int64_t length) {
-    constexpr int64_t most = 65535, all = Grid::threads;
+    constexpr int64_t all = Grid::threads;
     const int64_t units = length / N + length % N;
     int64_t across = warp_lanes;  // threads of a block along a row
     while (across < all && across < units) across *= 2;
     const int64_t down = all / across;
     threads = dim3(unsigned(across), unsigned(down));
-    blocks = dim3(unsigned(std::min((units + across - 1) / across, most)),
-                  unsigned(std::min((rows + down - 1) / down, most)));
+    blocks = dim3(unsigned(std::min((units + across - 1) / across, most_blocks)),
+                  unsigned(std::min((rows + down - 1) / down, most_blocks)));
   }
 };
 
