@@ -165,7 +165,8 @@ TEST_F(RunVerbs, TrainsAndSearchesInNarrowPrecisions) {
   }
   const Outcome refused = run({"train", folder / "run", "--resume", "--precision", "int8"});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_NE(refused.err.find("train.precision: expected \"f32\" or \"bf16\", found \"int8\""), std::string::npos);
+  EXPECT_NE(refused.err.find("train.precision: expected \"f32\" or \"bf16\" or \"f16\", found \"int8\""),
+            std::string::npos);
 }
 
 TEST_F(RunVerbs, ADamagedRunIsRefused) {

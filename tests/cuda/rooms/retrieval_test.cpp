@@ -87,8 +87,7 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
   settings.search.beam = 3;
   const tiny::OneThread one;
   const TemporaryFolder scratch;
-  write_corpus(scratch.path() / "corpus", make_sample(24, 1));
-  const Corpus corpus = load_corpus(scratch.path() / "corpus");
+  const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   std::vector<json> reports;
   std::vector<ace::Run> runs;
   for (const Device device : {Device::cpu, Device::cuda}) {
