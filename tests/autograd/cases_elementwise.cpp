@@ -152,7 +152,7 @@ double dropout_factor(const DropoutSite& site, int64_t i) {
 std::vector<DropoutSite> dropout_sites(int64_t n) {
   Tensor mask(Shape{n}, tensor::DType::u8);
   for (int64_t i = 0; i < n; ++i) mask.data<uint8_t>()[i] = i % 3 != 0;
-  return {{0.3, {11, 12}, 13, {}}, {0.25, {}, 0, mask}};
+  return {{0.3, {11, 12}, 13, {}, {}}, {0.25, {}, 0, mask, {}}};
 }
 
 Cases dropout_cases() {
