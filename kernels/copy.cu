@@ -65,7 +65,7 @@ void copy_block(Cuda cuda, const T* x, int64_t x_stride, Grad<T> y, int64_t y_st
   if (x_stride == cols && y_stride == cols) return copy(cuda, x, y, rows * cols);
   constexpr int most = pack_size<T>;
   const bool rows_fit = x_stride % most == 0 && y_stride % most == 0;
-  with_packs<most>(rows_fit && packs_fit<most>(x) && packs_fit<most>(y.data), [&](auto size) {
+  with_packs<most>(rows_fit && packs_fit<most>(x, y.data), [&](auto size) {
     const PackGrid<size.value> grid(rows, cols);
     launch(block_kernel<size.value, T>, grid.blocks, grid.threads, 0, cuda.stream(), x, x_stride, y, y_stride, rows,
            cols);

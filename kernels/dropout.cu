@@ -28,7 +28,7 @@ __global__ void drop_kernel(DropFactors<Accumulator<T>> drop, const T* x, Grad<T
 template <class F, class T>
 void drop_all(Cuda cuda, const Drop& drop, const T* x, Grad<T> y, int64_t n) {
   const DropFactors<Accumulator<T>> factors(drop);
-  with_packs<drawn>(packs_fit<drawn>(x) && packs_fit<drawn>(y.data), [&](auto size) {
+  with_packs<drawn>(packs_fit<drawn>(x, y.data), [&](auto size) {
     const PackGrid<size.value> grid(1, n);
     launch(drop_kernel<F, size.value, T>, grid.blocks, grid.threads, 0, cuda.stream(), factors, x, y, n);
   });

@@ -21,7 +21,7 @@ template <class T>
 void embedding(Cuda cuda, const Accumulator<T>* table, const int32_t* ids, T* y, int64_t n, int64_t width,
                Accumulator<T> scale) {
   constexpr int most = pack_size<T>;
-  with_packs<most>(width % most == 0 && packs_fit<most>(table) && packs_fit<most>(y), [&](auto size) {
+  with_packs<most>(width % most == 0 && packs_fit<most>(table, y), [&](auto size) {
     const PackGrid<size.value> grid(n, width);
     launch(embedding_kernel<size.value, T>, grid.blocks, grid.threads, 0, cuda.stream(), table, ids, y, n, width,
            scale);

@@ -24,8 +24,7 @@ struct Parts {
   bool packs_fit() const {
     bool fit = true;
     for (int k = 0; k < count; ++k) {
-      fit = fit && kernels::packs_fit<N>(a[k]) && kernels::packs_fit<N>(part[k]) && kernels::packs_fit<N>(da[k].data) &&
-            kernels::packs_fit<N>(dpart[k].data);
+      fit = fit && kernels::packs_fit<N>(a[k], part[k], da[k].data, dpart[k].data);
     }
     return fit;
   }
@@ -88,7 +87,7 @@ void gated_sum(Cuda cuda, Activation gate, Accumulator<T> share, const T* c, con
   constexpr int most = pack_size<T>;
   for (int64_t first = 0; first == 0 || first < count; first += most_parts, c = nullptr) {
     const Parts<T> here(a, parts, first, count);
-    const bool fit = here.template packs_fit<most>() && packs_fit<most>(c) && packs_fit<most>(y);
+    const bool fit = here.template packs_fit<most>() && packs_fit<most>(c, y);
     with_gate(gate, [&](auto function) {
       with_packs<most>(fit, [&](auto size) {
         const PackGrid<size.value> grid(1, n);
@@ -108,8 +107,7 @@ void gated_sum_backward(Cuda cuda, Activation gate, Accumulator<T> share, const 
     Parts<T> here(a, parts, first, count);
     std::copy_n(da + first, here.count, here.da);
     std::copy_n(dparts + first, here.count, here.dpart);
-    const bool fit =
-        here.template packs_fit<most>() && packs_fit<most>(c) && packs_fit<most>(dy) && packs_fit<most>(dc.data);
+    const bool fit = here.template packs_fit<most>() && packs_fit<most>(c, dy, dc.data);
     with_gate(gate, [&](auto function) {
       with_packs<most>(fit, [&](auto size) {
         const PackGrid<size.value> grid(1, n);

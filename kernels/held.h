@@ -1,51 +1,9 @@
 #pragma once
-#include <bit>
-#include <cstdint>
+#include "kernels/pack.h"
 
-#include "kernels/launch.h"
-
-/// Rows in registers, for kernels that memory bounds: a row is read once, in accesses of 16 bytes, however often its
-/// formula looks at it.
+/// Rows in registers, for kernels that memory bounds: a row is read once, in packs, however often its formula looks at
+/// it.
 namespace kernels {
-
-/// 16 bytes of anything, moved by one instruction.
-struct __attribute__((may_alias, aligned(16))) Bytes16 {
-  uint32_t words[4];
-};
-template <class T>
-struct Pack {
-  T numbers[16 / sizeof(T)];
-};
-
-/// n neighbouring numbers from or to memory at a multiple of 16 bytes; n of them fill a multiple of 16 bytes.
-template <int n, class T>
-__device__ __forceinline__ void load_run(const T* from, Accumulator<T> (&to)[n]) {
-  constexpr int width = 16 / int(sizeof(T));
-  static_assert(n % width == 0);
-  unrolled<n / width>([&](int p) {
-    const auto pack = std::bit_cast<Pack<T>>(*reinterpret_cast<const Bytes16*>(from + p * width));
-    unrolled<width>([&](int k) { to[p * width + k] = Accumulator<T>(pack.numbers[k]); });
-  });
-}
-template <int n, class T>
-__device__ __forceinline__ void store_run(T* to, const Accumulator<T> (&from)[n]) {
-  constexpr int width = 16 / int(sizeof(T));
-  static_assert(n % width == 0);
-  unrolled<n / width>([&](int p) {
-    Pack<T> pack;
-    unrolled<width>([&](int k) { pack.numbers[k] = T(from[p * width + k]); });
-    *reinterpret_cast<Bytes16*>(to + p * width) = std::bit_cast<Bytes16>(pack);
-  });
-}
-/// The same into a gradient.
-template <int n, class T>
-__device__ __forceinline__ void put_run(Grad<T> g, const Accumulator<T> (&values)[n]) {
-  if (!g.add) return store_run(g.data, values);
-  Accumulator<T> sum[n];
-  load_run(g.data, sum);
-  unrolled<n>([&](int k) { sum[k] += values[k]; });
-  store_run(g.data, sum);
-}
 
 /// A team (Warp or Block) that holds rows of T: lane l has runs l, l + lanes, … of `width` neighbouring elements, in at
 /// most `slots` registers. It is a team of its base as well. A row formula that looks at its row more than once has an
@@ -54,7 +12,7 @@ template <class Base, class T, int slots>
 struct Held : Base {
   using A = Accumulator<T>;
   using Row = A[slots];
-  static constexpr int width = 16 / int(sizeof(T)), count = slots;
+  static constexpr int width = pack_size<T>, count = slots;
   /// f(slot, i): the run of elements i … i + width − 1 is in slots slot … slot + width − 1.
   template <class F>
   static __device__ __forceinline__ void runs(int64_t cols, F f) {
@@ -65,23 +23,18 @@ struct Held : Base {
   }
   static __device__ __forceinline__ void load(const T* x, int64_t cols, Row& row) {
     runs(cols, [&](int slot, int i) {
-      A run[width];
-      load_run(x + i, run);
-      unrolled<width>([&](int k) { row[slot + k] = run[k]; });
+      const Values<T, width> pack(x + i);
+      unrolled<width>([&](int k) { row[slot + k] = pack.at[k]; });
     });
   }
   /// y_i = f(slot, i).
   template <class F>
   static __device__ __forceinline__ void store(T* y, int64_t cols, F f) {
-    put_held(Grad<T>{y, false}, cols, f);
+    put_held(Grad<T>{y}, cols, f);
   }
   template <class F>
   static __device__ __forceinline__ void put_held(Grad<T> g, int64_t cols, F f) {
-    runs(cols, [&](int slot, int i) {
-      A run[width];
-      unrolled<width>([&](int k) { run[k] = f(slot + k, i + k); });
-      put_run(g.at(i), run);
-    });
+    runs(cols, [&](int slot, int i) { put_pack<width>(g.at(i), [&](int k) { return f(slot + k, i + k); }); });
   }
   /// f(slot) for the slots that hold an element.
   template <class F>
@@ -103,18 +56,12 @@ struct Held : Base {
   }
 };
 
-/// Whether all start at a multiple of 16 bytes, as null does.
-template <class... P>
-bool aligned(P... pointers) {
-  return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);
-}
-
-/// Calls f(Held(), blocks) for rows that can be held: at most 4,096 columns of f32 or 16 bits that begin at multiples
-/// of 16 bytes (`starts_aligned` for the first). Otherwise false.
+/// Calls f(Held(), blocks) for rows that can be held: at most 4,096 columns of f32 or 16 bits, all in packs
+/// (`starts_fit`: the first row begins where packs fit). Otherwise false.
 template <class T, class F>
-bool with_held(int64_t rows, int64_t cols, bool starts_aligned, const F& f) {
+bool with_held(int64_t rows, int64_t cols, bool starts_fit, const F& f) {
   if constexpr (sizeof(T) <= 4) {
-    if (!starts_aligned || cols * int64_t(sizeof(T)) % 16 != 0 || cols > Block::lanes * 16) return false;
+    if (!starts_fit || cols % pack_size<T> != 0 || cols > Block::lanes * 16) return false;
     if (cols <= Warp::lanes * 32) {
       f(Held<Warp, T, 32>(), blocks_for(rows, Warp::warps));
     } else {
@@ -127,8 +74,15 @@ bool with_held(int64_t rows, int64_t cols, bool starts_aligned, const F& f) {
 
 /// Calls f(team, blocks): a team that holds rows where they can be held, a plain one where not.
 template <class T, class F>
-void with_rows(int64_t rows, int64_t cols, bool starts_aligned, const F& f) {
-  if (!with_held<T>(rows, cols, starts_aligned, f)) with_team(rows, cols, f);
+void with_rows(int64_t rows, int64_t cols, bool starts_fit, const F& f) {
+  if (!with_held<T>(rows, cols, starts_fit, f)) with_team(rows, cols, f);
+}
+/// Starts kernel_of(team), a kernel for teams that take a row each, on a …, rows, cols.
+template <class T, class KernelOf, class... A>
+void launch_rows(Cuda cuda, int64_t rows, int64_t cols, bool starts_fit, const KernelOf& kernel_of, A... a) {
+  with_rows<T>(rows, cols, starts_fit, [=](auto team, dim3 blocks) {
+    launch(kernel_of(team), blocks, team.threads, 0, cuda.stream(), a..., rows, cols);
+  });
 }
 
 }  // namespace kernels

@@ -1,10 +1,10 @@
 #pragma once
 #include "kernels/held.h"
-#include "kernels/loss.h"
+#include "kernels/softmax.h"
 
 namespace kernels {
 
-/// row_normaliser (loss.h) of a row in registers.
+/// row_normaliser (softmax.h) of a row in registers.
 template <class Held, class A>
 __device__ RowNormaliser<A> held_normaliser(Held held, const A (&row)[Held::count], int64_t cols) {
   const A m = held.max_held(cols, [&](int s) { return row[s]; });
@@ -15,7 +15,7 @@ __device__ RowNormaliser<A> held_normaliser(Held held, const A (&row)[Held::coun
 template <class Held, class A>
 __device__ RowNormaliser<A> held_log_softmax(Held held, A (&row)[Held::count], int64_t cols) {
   const auto norm = held_normaliser(held, row, cols);
-  const A z = norm.max + log(norm.total);
+  const A z = norm.log_total();
   held.slots_of(cols, [&](int s) { row[s] -= z; });
   return norm;
 }

@@ -16,11 +16,8 @@ __device__ RowMoments<Accumulator<T>> held_layer_norm(Held<Base, T, slots> held,
   const A squares = held.sum_held(cols, [&](int s) { return (x[s] - mean) * (x[s] - mean); });
   const A rstd = A(1) / sqrt(squares / A(cols) + epsilon);
   held.runs(cols, [&](int slot, int i) {
-    A w[width], b[width];
-    load_run(weight + i, w);
-    load_run(bias + i, b);
-    unrolled<width>([&](int k) { w[k] = (x[slot + k] - mean) * rstd * w[k] + b[k]; });
-    store_run(y + i, w);
+    const Values<A, width> w(weight + i), b(bias + i);
+    put_pack<width>(Grad<T>{y + i}, [&](int k) { return (x[slot + k] - mean) * rstd * w.at[k] + b.at[k]; });
   });
   return {mean, rstd};
 }

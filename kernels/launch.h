@@ -76,29 +76,34 @@ __device__ A warp_max(A value) {
   return value;
 }
 
-/// A team of one warp: lane l takes elements l, l + 32, …, and always the same ones, so what one call wrote, the next
-/// may read. Blocks have `warps` of them, a row each.
-struct Warp {
-  static constexpr int warps = 4, threads = warps * warp_lanes, lanes = warp_lanes;
-  static __device__ int lane() { return int(threadIdx.x % warp_lanes); }
-  static __device__ int64_t first_row() { return int64_t(blockIdx.x) * warps + threadIdx.x / warp_lanes; }
-  static __device__ int64_t row_step() { return int64_t(gridDim.x) * warps; }
+/// What the teams of a row have in common: lane l takes elements l, l + lanes, …, and always the same ones, so what one
+/// call wrote, the next may read. Sums are those of the lanes, put together.
+template <class Team>
+struct RowTeam {
   template <class F>
   __device__ void each(int64_t n, F f) const {
-    for (int64_t i = threadIdx.x % warp_lanes; i < n; i += warp_lanes) f(i);
+    for (int64_t i = Team::lane(); i < n; i += Team::lanes) f(i);
   }
   template <class F>
   __device__ auto sum(int64_t n, F f) const {
     decltype(f(int64_t(0))) total = 0;
     each(n, [&](int64_t i) { total += f(i); });
-    return all_sum(total);
+    return Team::all_sum(total);
   }
   template <class F>
   __device__ auto max(int64_t n, F f) const {
     auto best = -infinity<decltype(f(int64_t(0)))>;
     each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
-    return all_max(best);
+    return Team::all_max(best);
   }
+};
+
+/// A team of one warp. Blocks have `warps` of them, a row each.
+struct Warp : RowTeam<Warp> {
+  static constexpr int warps = 4, threads = warps * warp_lanes, lanes = warp_lanes;
+  static __device__ int lane() { return int(threadIdx.x % warp_lanes); }
+  static __device__ int64_t first_row() { return int64_t(blockIdx.x) * warps + threadIdx.x / warp_lanes; }
+  static __device__ int64_t row_step() { return int64_t(gridDim.x) * warps; }
   /// Σ and max over the lanes' values.
   template <class A>
   static __device__ A all_sum(A mine) {
@@ -111,27 +116,11 @@ struct Warp {
 };
 
 /// A team of one block, a row each, for long rows.
-struct Block {
+struct Block : RowTeam<Block> {
   static constexpr int threads = 256, lanes = threads;
   static __device__ int lane() { return int(threadIdx.x); }
   static __device__ int64_t first_row() { return blockIdx.x; }
   static __device__ int64_t row_step() { return gridDim.x; }
-  template <class F>
-  __device__ void each(int64_t n, F f) const {
-    for (int64_t i = threadIdx.x; i < n; i += threads) f(i);
-  }
-  template <class F>
-  __device__ auto sum(int64_t n, F f) const {
-    decltype(f(int64_t(0))) total = 0;
-    each(n, [&](int64_t i) { total += f(i); });
-    return all_sum(total);
-  }
-  template <class F>
-  __device__ auto max(int64_t n, F f) const {
-    auto best = -infinity<decltype(f(int64_t(0)))>;
-    each(n, [&](int64_t i) { best = larger_or_nan(best, f(i)); });
-    return all_max(best);
-  }
   template <class A>
   static __device__ A all_sum(A mine) {
     return across(warp_sum(mine), [](A a, A b) { return a + b; });

@@ -30,7 +30,7 @@ __global__ void layer_norm_kernel(const T* x, const Accumulator<T>* weight, cons
 template <class T>
 void layer_norm(Cuda cuda, const T* x, const Accumulator<T>* weight, const Accumulator<T>* bias, T* y,
                 Accumulator<T>* mean, Accumulator<T>* rstd, int64_t rows, int64_t cols, Accumulator<T> epsilon) {
-  with_rows<T>(rows, cols, aligned(x, weight, bias, y), [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, packs_fit<pack_size<T>>(x, weight, bias, y), [=](auto team, dim3 blocks) {
     launch(layer_norm_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), x, weight, bias, y, mean, rstd,
            rows, cols, epsilon);
   });

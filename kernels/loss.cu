@@ -1,4 +1,5 @@
 #include "kernels/held_logits.h"
+#include "kernels/loss.h"
 
 namespace kernels {
 
@@ -72,9 +73,8 @@ __device__ void squared_error_backward_row(Held<Base, T, slots> held, const T* a
   typename Held<Base, T, slots>::Row d;
   held.load(a, cols, d);
   held.runs(cols, [&](int slot, int i) {
-    Accumulator<T> run[held.width];
-    load_run(b + i, run);
-    unrolled<held.width>([&](int k) { d[slot + k] = two * (d[slot + k] - run[k]); });
+    const Values<T, held.width> y(b + i);
+    unrolled<held.width>([&](int k) { d[slot + k] = two * (d[slot + k] - y.at[k]); });
   });
   if (da) held.put_held(da, cols, [&](int s, int) { return d[s]; });
   if (db) held.put_held(db, cols, [&](int s, int) { return -d[s]; });
@@ -138,51 +138,47 @@ __global__ void squared_error_backward_kernel(const T* a, const T* b, const Accu
 template <class T>
 void cross_entropy(Cuda cuda, const T* logits, const int32_t* targets, Accumulator<T>* loss, int64_t rows,
                    int64_t cols) {
-  with_rows<T>(rows, cols, aligned(logits), [=](auto team, dim3 blocks) {
-    launch(cross_entropy_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), logits, targets, loss, rows,
-           cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(logits),
+      [](auto team) { return cross_entropy_kernel<decltype(team), T>; }, logits, targets, loss);
 }
 
 template <class T>
 void cross_entropy_backward(Cuda cuda, const T* logits, const int32_t* targets, const Accumulator<T>* dloss,
                             Grad<T> dlogits, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(logits, dlogits.data), [=](auto team, dim3 blocks) {
-    launch(cross_entropy_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), logits, targets,
-           dloss, dlogits, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(logits, dlogits.data),
+      [](auto team) { return cross_entropy_backward_kernel<decltype(team), T>; }, logits, targets, dloss, dlogits);
 }
 
 template <class T>
 void bidirectional_kl(Cuda cuda, const T* a, const T* b, Accumulator<T>* loss, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(a, b), [=](auto team, dim3 blocks) {
-    launch(bidirectional_kl_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), a, b, loss, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(a, b),
+      [](auto team) { return bidirectional_kl_kernel<decltype(team), T>; }, a, b, loss);
 }
 
 template <class T>
 void bidirectional_kl_backward(Cuda cuda, const T* a, const T* b, const Accumulator<T>* dloss, Grad<T> da, Grad<T> db,
                                int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(a, b, da.data, db.data), [=](auto team, dim3 blocks) {
-    launch(bidirectional_kl_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), a, b, dloss, da,
-           db, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(a, b, da.data, db.data),
+      [](auto team) { return bidirectional_kl_backward_kernel<decltype(team), T>; }, a, b, dloss, da, db);
 }
 
 template <class T>
 void squared_error(Cuda cuda, const T* a, const T* b, Accumulator<T>* loss, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(a, b), [=](auto team, dim3 blocks) {
-    launch(squared_error_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), a, b, loss, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(a, b),
+      [](auto team) { return squared_error_kernel<decltype(team), T>; }, a, b, loss);
 }
 
 template <class T>
 void squared_error_backward(Cuda cuda, const T* a, const T* b, const Accumulator<T>* dloss, Grad<T> da, Grad<T> db,
                             int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(a, b, da.data, db.data), [=](auto team, dim3 blocks) {
-    launch(squared_error_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), a, b, dloss, da,
-           db, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(a, b, da.data, db.data),
+      [](auto team) { return squared_error_backward_kernel<decltype(team), T>; }, a, b, dloss, da, db);
 }
 
 #define ACE_INSTANTIATE(T)                                                                                            \

@@ -1,21 +1,8 @@
 #pragma once
-#include "kernels/put.h"
+#include "kernels/softmax.h"
 
 /// One loss per row of [rows, cols], cols ≥ 1; the gradients take dL/dloss [rows].
 namespace kernels {
-
-/// What turns a row of logits into probabilities: p_i = exp(x_i − max) / total, log p_i = x_i − max − log total.
-template <class A>
-struct RowNormaliser {
-  A max, total;
-};
-
-template <class Team, class T>
-ACE_HD RowNormaliser<Accumulator<T>> row_normaliser(Team team, const T* x, int64_t cols) {
-  using A = Accumulator<T>;
-  const A m = team.max(cols, [=](int64_t i) { return A(x[i]); });
-  return {m, team.sum(cols, [=](int64_t i) { return exp(A(x[i]) - m); })};
-}
 
 /// Negative log-likelihood of class t, 0 ≤ t < cols:
 ///   loss = log Σ_j exp(x_j) − x_t;  dx_i = (p_i − [i = t]) dloss,  p = softmax(x)
@@ -43,8 +30,7 @@ ACE_HD void cross_entropy_backward_row(Team team, const T* x, int32_t target, Ac
 template <class Team, class T>
 ACE_HD Accumulator<T> bidirectional_kl_row(Team team, const T* a, const T* b, int64_t cols) {
   using A = Accumulator<T>;
-  const auto norm_a = row_normaliser(team, a, cols), norm_b = row_normaliser(team, b, cols);
-  const A log_za = norm_a.max + log(norm_a.total), log_zb = norm_b.max + log(norm_b.total);
+  const A log_za = row_normaliser(team, a, cols).log_total(), log_zb = row_normaliser(team, b, cols).log_total();
   return team.sum(cols, [=](int64_t i) {
     const A log_p = A(a[i]) - log_za, log_q = A(b[i]) - log_zb;
     return (exp(log_p) - exp(log_q)) * (log_p - log_q);
@@ -55,8 +41,7 @@ template <class Team, class T>
 ACE_HD void bidirectional_kl_backward_row(Team team, const T* a, const T* b, Accumulator<T> dloss, Grad<T> da,
                                           Grad<T> db, int64_t cols) {
   using A = Accumulator<T>;
-  const auto norm_a = row_normaliser(team, a, cols), norm_b = row_normaliser(team, b, cols);
-  const A log_za = norm_a.max + log(norm_a.total), log_zb = norm_b.max + log(norm_b.total);
+  const A log_za = row_normaliser(team, a, cols).log_total(), log_zb = row_normaliser(team, b, cols).log_total();
   const auto p = [=](int64_t i) { return exp(A(a[i]) - log_za); };
   const auto q = [=](int64_t i) { return exp(A(b[i]) - log_zb); };
   const auto l = [=](int64_t i) { return (A(a[i]) - log_za) - (A(b[i]) - log_zb); };

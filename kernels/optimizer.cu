@@ -66,8 +66,7 @@ __global__ void adam_kernel(const AdamStep* step, const AdamTensor<T>* tensors, 
   each_row(Warp(), (total + warp_run - 1) / warp_run, [&](int64_t run) {
     const int64_t begin = run * warp_run, end = std::min(begin + warp_run, total);
     each_part(tensors, count, begin, end, [&](const AdamTensor<T>& t, int64_t from, int64_t to) {
-      const bool fit =
-          packs_fit<size>(t.parameter) && packs_fit<size>(t.gradient) && packs_fit<size>(t.m) && packs_fit<size>(t.v);
+      const bool fit = packs_fit<size>(t.parameter, t.gradient, t.m, t.v);
       each_pack_of<size>(fit, from, to, [&](int64_t i, auto width) { adam_pack<width.value>(factors, t, i); });
     });
   });

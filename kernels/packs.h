@@ -2,60 +2,13 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels/launch.h"
+#include "kernels/pack.h"
 
-/// Element kernels of a GPU. What bounds them is the bytes that they move, so a thread moves 16 at a time: a *pack* of
-/// numbers where all arrays are aligned for it, one number elsewhere.
+/// Element kernels of a GPU. What bounds them is the bytes that they move, so a thread moves a pack at a time where all
+/// arrays are aligned for it, one number elsewhere.
 namespace kernels {
 
-/// N numbers in a row, read and written in accesses of up to 16 bytes.
-template <class T, int N>
-struct alignas(std::min(N * sizeof(T), size_t(16))) Pack {
-  T at[N];
-};
-
-/// The size of a pack in which the smallest of these types fills 16 bytes.
-template <class... T>
-inline constexpr int pack_size = int(16 / std::min({sizeof(T)...}));
-
-/// Whether packs of N may be accessed from this address on; null is no obstacle.
-template <int N, class T>
-ACE_HD bool packs_fit(const T* from) {
-  return reinterpret_cast<uintptr_t>(from) % alignof(Pack<T, N>) == 0;
-}
-
-/// N numbers in the accumulator's type: those from `from` on, or that one N times.
-template <class T, int N>
-struct Values {
-  Accumulator<T> at[N] = {};
-  Values() = default;
-  __device__ explicit Values(const T* from) { read(from); }
-  __device__ void read(const T* from, bool repeated = false) {
-    if (repeated) {
-      const Accumulator<T> value = Accumulator<T>(*from);
-      for (int j = 0; j < N; ++j) at[j] = value;
-    } else {
-      const Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(from);
-      for (int j = 0; j < N; ++j) at[j] = Accumulator<T>(pack.at[j]);
-    }
-  }
-};
-
-/// y_j = (or +=) f(j), j in 0 … N−1.
-template <int N, class T, class F>
-__device__ void put_pack(Grad<T> y, const F& f) {
-  Pack<T, N>& place = *reinterpret_cast<Pack<T, N>*>(y.data);
-  Pack<T, N> pack;
-  if (y.add) {
-    pack = place;
-    for (int j = 0; j < N; ++j) pack.at[j] = T(Accumulator<T>(pack.at[j]) + f(j));
-  } else {
-    for (int j = 0; j < N; ++j) pack.at[j] = T(f(j));
-  }
-  place = pack;
-}
-
-/// The same for what a function makes of some numbers: y_j = (or +=) f(x_j …).
+/// put_pack of what a function makes of some numbers: y_j = (or +=) f(x_j …).
 template <int N, class F, class T, class... X>
 __device__ void put_map(const F& f, Grad<T> y, Values<X, N>... x) {
   put_pack<N>(y, [&](int j) { return f(x.at[j]...); });
@@ -114,7 +67,7 @@ __global__ void map_kernel(F f, Grad<T> y, int64_t n, const X*... x) {
 template <class F, class T, class... X>
 void map(Cuda cuda, const F& f, Grad<T> y, int64_t n, const X*... x) {
   constexpr int most = pack_size<T, X...>;
-  with_packs<most>(packs_fit<most>(y.data) && (packs_fit<most>(x) && ...), [&](auto size) {
+  with_packs<most>(packs_fit<most>(y.data, x...), [&](auto size) {
     const PackGrid<size.value> grid(1, n);
     launch(map_kernel<size.value, F, T, X...>, grid.blocks, grid.threads, 0, cuda.stream(), f, y, n, x...);
   });

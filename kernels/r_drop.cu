@@ -31,17 +31,15 @@ __device__ void r_drop_backward_row(Held<Base, T, slots> held, const T* a, const
   using A = Accumulator<T>;
   constexpr int width = Held<Base, T, slots>::width;
   held.runs(cols, [&](int, int i) {
-    A x[width], y[width];
-    load_run(a + i, x);
-    load_run(b + i, y);
+    Values<T, width> x(a + i), y(b + i);
     unrolled<width>([&](int k) {
-      const A log_p = x[k] - kept.log_za, log_q = y[k] - kept.log_zb, l = log_p - log_q;
+      const A log_p = x.at[k] - kept.log_za, log_q = y.at[k] - kept.log_zb, l = log_p - log_q;
       const A p = exp(log_p), q = exp(log_q), hit = i + k == target ? A(1) : A(0);
-      x[k] = (A(0.5) * (p - hit) + omega * (p * (l - kept.pl) + p - q)) * dloss;
-      y[k] = (A(0.5) * (q - hit) + omega * (q * (kept.ql - l) + q - p)) * dloss;
+      x.at[k] = (A(0.5) * (p - hit) + omega * (p * (l - kept.pl) + p - q)) * dloss;
+      y.at[k] = (A(0.5) * (q - hit) + omega * (q * (kept.ql - l) + q - p)) * dloss;
     });
-    put_run(da.at(i), x);
-    put_run(db.at(i), y);
+    put_pack<width>(da.at(i), [&](int k) { return x.at[k]; });
+    put_pack<width>(db.at(i), [&](int k) { return y.at[k]; });
   });
 }
 
@@ -78,20 +76,19 @@ __global__ void r_drop_backward_kernel(const T* logits, const int32_t* targets, 
 template <class T>
 void r_drop(Cuda cuda, const T* logits, const int32_t* targets, Accumulator<T> omega, Accumulator<T>* loss,
             Accumulator<T>* nll, Accumulator<T>* kl, Accumulator<T>* kept, int64_t pairs, int64_t cols) {
-  with_rows<T>(pairs, cols, aligned(logits), [=](auto team, dim3 blocks) {
-    launch(r_drop_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), logits, targets, omega, loss, nll,
-           kl, kept, pairs, cols);
-  });
+  launch_rows<T>(
+      cuda, pairs, cols, packs_fit<pack_size<T>>(logits), [](auto team) { return r_drop_kernel<decltype(team), T>; },
+      logits, targets, omega, loss, nll, kl, kept);
 }
 
 template <class T>
 void r_drop_backward(Cuda cuda, const T* logits, const int32_t* targets, Accumulator<T> omega,
                      const Accumulator<T>* kept, const Accumulator<T>* dloss, Grad<T> dlogits, int64_t pairs,
                      int64_t cols) {
-  with_rows<T>(pairs, cols, aligned(logits, dlogits.data), [=](auto team, dim3 blocks) {
-    launch(r_drop_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), logits, targets, omega,
-           kept, dloss, dlogits, pairs, cols);
-  });
+  launch_rows<T>(
+      cuda, pairs, cols, packs_fit<pack_size<T>>(logits, dlogits.data),
+      [](auto team) { return r_drop_backward_kernel<decltype(team), T>; }, logits, targets, omega, kept, dloss,
+      dlogits);
 }
 
 #define ACE_INSTANTIATE(T)                                                                               \

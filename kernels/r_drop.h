@@ -22,7 +22,7 @@ template <class Team, class T>
 ACE_HD RDropRow<Accumulator<T>> r_drop_row(Team team, const T* a, const T* b, int32_t target, int64_t cols) {
   using A = Accumulator<T>;
   const auto norm_a = row_normaliser(team, a, cols), norm_b = row_normaliser(team, b, cols);
-  const A za = norm_a.max + log(norm_a.total), zb = norm_b.max + log(norm_b.total);
+  const A za = norm_a.log_total(), zb = norm_b.log_total();
   const auto p = [=](int64_t i) { return exp(A(a[i]) - za); };
   const auto q = [=](int64_t i) { return exp(A(b[i]) - zb); };
   const auto l = [=](int64_t i) { return (A(a[i]) - za) - (A(b[i]) - zb); };

@@ -37,11 +37,11 @@ __device__ RowMoments<Accumulator<T>> residual_norm_row(Held<Base, T, slots> hel
   typename Held<Base, T, slots>::Row row;
   held.load(x + first, cols, row);
   held.runs(cols, [&](int slot, int i) {
-    A b[width], keep[width];
-    load_run(branch + first + i, b);
+    const Values<T, width> b(branch + first + i);
+    A keep[width];
     drop.get(first + i, keep);
-    unrolled<width>([&](int k) { row[slot + k] = b[k] = A(T(row[slot + k] + keep[k] * b[k])); });
-    if (sum != nullptr) store_run(sum + first + i, b);
+    unrolled<width>([&](int k) { row[slot + k] = A(T(row[slot + k] + keep[k] * b.at[k])); });
+    if (sum != nullptr) put_pack<width>(Grad<T>{sum + first + i}, [&](int k) { return row[slot + k]; });
   });
   return held_layer_norm(held, row, weight, bias, y + first, cols, epsilon);
 }
@@ -93,13 +93,11 @@ __global__ void __launch_bounds__(Block::threads)
     typename Held::Row g, normed;
     A sum_g = 0, sum_gx = 0;
     held.runs(cols, [&](int slot, int i) {
-      A s[width], d[width], w[width];
-      load_run(sum + at + i, s);
-      load_run(dy + at + i, d);
-      load_run(weight + i, w);
+      const Values<T, width> s(sum + at + i), d(dy + at + i);
+      const Values<A, width> w(weight + i);
       unrolled<width>([&](int k) {
-        normed[slot + k] = (s[k] - m) * scale, g[slot + k] = w[k] * d[k];
-        dw[slot + k] += d[k] * normed[slot + k], db[slot + k] += d[k];
+        normed[slot + k] = (s.at[k] - m) * scale, g[slot + k] = w.at[k] * d.at[k];
+        dw[slot + k] += d.at[k] * normed[slot + k], db[slot + k] += d.at[k];
         sum_g += g[slot + k], sum_gx += g[slot + k] * normed[slot + k];
       });
     });
@@ -108,11 +106,10 @@ __global__ void __launch_bounds__(Block::threads)
     held.runs(cols, [&](int slot, int i) {
       A ds[width], keep[width];
       unrolled<width>([&](int k) { ds[k] = scale * (g[slot + k] - mean_g - normed[slot + k] * mean_gx); });
-      if (dx) put_run(dx.at(at + i), ds);
+      if (dx) put_pack<width>(dx.at(at + i), [&](int k) { return ds[k]; });
       if (!dbranch) return;
       drop.get(at + i, keep);
-      unrolled<width>([&](int k) { ds[k] *= keep[k]; });
-      put_run(dbranch.at(at + i), ds);
+      put_pack<width>(dbranch.at(at + i), [&](int k) { return ds[k] * keep[k]; });
     });
   }
   if (part == nullptr) return;
@@ -162,7 +159,7 @@ void residual_norm(Cuda cuda, const Drop& drop, const T* x, const T* branch, con
                    const Accumulator<T>* bias, T* y, T* sum, Accumulator<T>* mean, Accumulator<T>* rstd, int64_t rows,
                    int64_t cols, Accumulator<T> epsilon) {
   const DropFactors<Accumulator<T>> factors(drop);
-  with_rows<T>(rows, cols, aligned(x, branch, weight, bias, y, sum), [=](auto team, dim3 blocks) {
+  with_rows<T>(rows, cols, packs_fit<pack_size<T>>(x, branch, weight, bias, y, sum), [=](auto team, dim3 blocks) {
     launch(residual_norm_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), factors, x, branch, weight,
            bias, y, sum, mean, rstd, rows, cols, epsilon);
   });
@@ -176,15 +173,16 @@ void residual_norm_backward(Cuda cuda, const Drop& drop, const T* sum, const Acc
   using A = Accumulator<T>;
   constexpr int64_t tall = 32, most = 512;  // rows of a block at least; blocks, whose sums are added in a second pass
   const DropFactors<A> factors(drop);
-  const bool held = with_held<T>(rows, cols, aligned(sum, weight, dy, dx.data, dbranch.data), [=](auto team, dim3) {
-    const int64_t blocks = rows < tall * most ? (rows + tall - 1) / tall : most;
-    const bool parameters = dweight || dbias;
-    launch(held_backward_kernel<decltype(team), T>, dim3(unsigned(blocks)), Block::threads,
-           parameters ? size_t(2 * cols) * sizeof(A) : 0, cuda.stream(), factors, sum, weight, mean, rstd, dy, dx,
-           dbranch, parameters ? scratch : nullptr, rows, cols);
-    if (!parameters) return;
-    column_sums(cuda, Elements<A>{scratch, 0, 2 * cols}, PutBoth<A>{dweight, dbias, cols}, 1, blocks, 2 * cols);
-  });
+  const bool held =
+      with_held<T>(rows, cols, packs_fit<pack_size<T>>(sum, weight, dy, dx.data, dbranch.data), [=](auto team, dim3) {
+        const int64_t blocks = rows < tall * most ? (rows + tall - 1) / tall : most;
+        const bool parameters = dweight || dbias;
+        launch(held_backward_kernel<decltype(team), T>, dim3(unsigned(blocks)), Block::threads,
+               parameters ? size_t(2 * cols) * sizeof(A) : 0, cuda.stream(), factors, sum, weight, mean, rstd, dy, dx,
+               dbranch, parameters ? scratch : nullptr, rows, cols);
+        if (!parameters) return;
+        column_sums(cuda, Elements<A>{scratch, 0, 2 * cols}, PutBoth<A>{dweight, dbias, cols}, 1, blocks, 2 * cols);
+      });
   if (held) return;
   if (dx || dbranch) {
     with_team(rows, cols, [=](auto team, dim3 blocks) {

@@ -1,6 +1,6 @@
 #include "kernels/softmax.h"
 
-#include "kernels/held.h"
+#include "kernels/held_logits.h"
 
 namespace kernels {
 
@@ -27,12 +27,10 @@ __device__ void softmax_backward_row(Held<Base, T, slots> held, const T* y, cons
 
 template <class Base, int slots, class T>
 __device__ void log_softmax_row(Held<Base, T, slots> held, const T* x, T* y, int64_t cols) {
-  using A = Accumulator<T>;
   typename Held<Base, T, slots>::Row v;
   held.load(x, cols, v);
-  const A m = held.max_held(cols, [&](int s) { return v[s]; });
-  const A z = m + log(held.sum_held(cols, [&](int s) { return exp(v[s] - m); }));
-  held.store(y, cols, [&](int s, int) { return v[s] - z; });
+  held_log_softmax(held, v, cols);
+  held.store(y, cols, [&](int s, int) { return v[s]; });
 }
 
 template <class Base, int slots, class T>
@@ -72,31 +70,30 @@ __global__ void log_softmax_backward_kernel(const T* y, const T* dy, Grad<T> dx,
 
 template <class T>
 void softmax(Cuda cuda, const T* x, T* y, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(x, y), [=](auto team, dim3 blocks) {
-    launch(softmax_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), x, y, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(x, y), [](auto team) { return softmax_kernel<decltype(team), T>; }, x,
+      y);
 }
 
 template <class T>
 void softmax_backward(Cuda cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(y, dy, dx.data), [=](auto team, dim3 blocks) {
-    launch(softmax_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), y, dy, dx, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(y, dy, dx.data),
+      [](auto team) { return softmax_backward_kernel<decltype(team), T>; }, y, dy, dx);
 }
 
 template <class T>
 void log_softmax(Cuda cuda, const T* x, T* y, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(x, y), [=](auto team, dim3 blocks) {
-    launch(log_softmax_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), x, y, rows, cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(x, y), [](auto team) { return log_softmax_kernel<decltype(team), T>; },
+      x, y);
 }
 
 template <class T>
 void log_softmax_backward(Cuda cuda, const T* y, const T* dy, Grad<T> dx, int64_t rows, int64_t cols) {
-  with_rows<T>(rows, cols, aligned(y, dy, dx.data), [=](auto team, dim3 blocks) {
-    launch(log_softmax_backward_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), y, dy, dx, rows,
-           cols);
-  });
+  launch_rows<T>(
+      cuda, rows, cols, packs_fit<pack_size<T>>(y, dy, dx.data),
+      [](auto team) { return log_softmax_backward_kernel<decltype(team), T>; }, y, dy, dx);
 }
 
 #define ACE_INSTANTIATE(T)                                                             \

@@ -5,6 +5,22 @@
 
 namespace kernels {
 
+/// What turns a row of logits into probabilities: p_i = exp(x_i − max) / total, log p_i = x_i − log_total().
+template <class A>
+struct RowNormaliser {
+  A max, total;
+  /// log Σ_j e^{x_j}
+  ACE_HD A log_total() const { return max + log(total); }
+};
+
+/// The lambdas hold x by value: behind a reference, compilers do not see that its elements stand side by side.
+template <class Team, class T>
+ACE_HD RowNormaliser<Accumulator<T>> row_normaliser(Team team, const T* x, int64_t cols) {
+  using A = Accumulator<T>;
+  const A m = team.max(cols, [=](int64_t i) { return A(x[i]); });
+  return {m, team.sum(cols, [=](int64_t i) { return exp(A(x[i]) - m); })};
+}
+
 /// Softmax over the last dimension of x [rows, cols], cols ≥ 1.
 ///   y_i  = exp(x_i − m) / Σ_j exp(x_j − m),  m = max_j x_j      (m cancels; it only prevents overflow)
 ///   dx_i = y_i (dy_i − Σ_j dy_j y_j)
@@ -29,8 +45,7 @@ ACE_HD void softmax_backward_row(Team team, const T* y, const T* dy, Grad<T> dx,
 template <class Team, class T>
 ACE_HD void log_softmax_row(Team team, const T* x, T* y, int64_t cols) {
   using A = Accumulator<T>;
-  const A m = team.max(cols, [&](int64_t i) { return A(x[i]); });
-  const A z = m + log(team.sum(cols, [&](int64_t i) { return exp(A(x[i]) - m); }));
+  const A z = row_normaliser(team, x, cols).log_total();
   team.each(cols, [&](int64_t i) { y[i] = T(A(x[i]) - z); });
 }
 

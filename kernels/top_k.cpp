@@ -55,12 +55,12 @@ uint64_t reaching(const T* x, int64_t n, A total, A limit) {
 
 /// One function for all callers, so that the compiler rounds it in one way.
 template <class T>
-[[gnu::noinline]] Normaliser<Accumulator<T>> normaliser(const T* x, int64_t cols) {
-  return normaliser_of(OneThread(), x, cols);
+[[gnu::noinline]] RowNormaliser<Accumulator<T>> normaliser(const T* x, int64_t cols) {
+  return row_normaliser(OneThread(), x, cols);
 }
 
 template <class T>
-void add_row(const Beams<T>& beams, int64_t row, Normaliser<Accumulator<T>> norm, Best& best) {
+void add_row(const Beams<T>& beams, int64_t row, Accumulator<T> total, Best& best) {
   using A = Accumulator<T>;
   const T* x = beams.logits + row * beams.vocabulary;
   const double score = beams.score[row];
@@ -68,10 +68,10 @@ void add_row(const Beams<T>& beams, int64_t row, Normaliser<Accumulator<T>> norm
     const int64_t begin = 64 * w, n = std::min<int64_t>(64, beams.vocabulary - begin);
     const uint64_t allowed = allowed_word(beams, row, w);
     if (allowed == 0) continue;
-    uint64_t left = allowed & reaching(x + begin, n, norm.total, too_low<A>(best.bar(), score));
+    uint64_t left = allowed & reaching(x + begin, n, total, too_low<A>(best.bar(), score));
     for (; left != 0; left &= left - 1) {
       const int64_t token = begin + std::countr_zero(left);
-      const double extended = score + double(A(x[token]) - norm.total);
+      const double extended = score + double(A(x[token]) - total);
       if (extended < best.bar() || extended == -infinity<double>) continue;
       best.add({extended, beams.rank[row], int32_t(row), int32_t(token)});
     }
@@ -84,10 +84,11 @@ int32_t top_k_query(const Beams<T>& beams, int64_t q, int64_t k, Extension* foun
   bool numbers = beams.alive[q] >= 0;
   for (int64_t row = q * beams.width; row < q * beams.width + beams.alive[q]; ++row) {
     const auto norm = normaliser(beams.logits + row * beams.vocabulary, beams.vocabulary);
-    numbers &= norm.total == norm.total;
+    const auto total = norm.log_total();
+    numbers &= total == total;
     // Rounding keeps order, so no extension of the row is above that by its best logit.
-    if (beams.score[row] + double(norm.best - norm.total) >= best.bar()) {
-      add_row(beams, row, norm, best);
+    if (beams.score[row] + double(norm.max - total) >= best.bar()) {
+      add_row(beams, row, total, best);
     }
   }
   return numbers ? best.finish(found) : -1;
@@ -110,7 +111,7 @@ void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* co
     bool numbers = beams.alive[q] >= 0;
     for (int64_t row = q * beams.width; row < q * beams.width + beams.alive[q]; ++row) {
       const T* x = beams.logits + row * beams.vocabulary;
-      const auto total = normaliser(x, beams.vocabulary).total;
+      const auto total = normaliser(x, beams.vocabulary).log_total();
       numbers = numbers && !std::isnan(total);
       for (int64_t t = 0; t < beams.vocabulary; ++t) {
         if (!(allowed_word(beams, row, t / 64) >> t % 64 & 1)) continue;

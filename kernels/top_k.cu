@@ -71,8 +71,8 @@ template <class Team, class T, class A>
 __device__ bool find_totals(Team team, const Beams<T>& beams, int64_t q, A* totals) {
   bool numbers = true;
   for (int64_t i = team_of_block(team); i < beams.alive[q]; i += teams_of_block(team)) {
-    const A total =
-        normaliser_of(team, beams.logits + (q * beams.width + i) * beams.vocabulary, beams.vocabulary).total;
+    const T* const x = beams.logits + (q * beams.width + i) * beams.vocabulary;
+    const A total = row_normaliser(team, x, beams.vocabulary).log_total();
     team.each(1, [=](int64_t) { totals[i] = total; });
     numbers = numbers && total == total;
   }

@@ -2,7 +2,7 @@
 #include "kernels/backend.h"
 #include "kernels/math.h"
 #include "kernels/number.h"
-#include "kernels/team.h"
+#include "kernels/softmax.h"
 #include "kernels/tree.h"
 
 namespace kernels {
@@ -47,19 +47,6 @@ inline constexpr int64_t top_k_most = 2048;
 /// All extensions, sorted: the oracle of the fast one. scratch: width × vocabulary.
 template <class T>
 void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* count, Extension* scratch);
-
-/// What makes a row's logits log-probabilities: x_t − total. `best` is the largest logit. The lambdas hold x by value:
-/// behind a reference, compilers do not see that its elements stand side by side.
-template <class A>
-struct Normaliser {
-  A best, total;
-};
-template <class Team, class T>
-ACE_HD Normaliser<Accumulator<T>> normaliser_of(Team team, const T* x, int64_t cols) {
-  using A = Accumulator<T>;
-  const A m = team.max(cols, [=](int64_t i) { return A(x[i]); });
-  return {m, m + log(team.sum(cols, [=](int64_t i) { return exp(A(x[i]) - m); }))};
-}
 
 /// Word w of the mask of the tokens that may follow a row.
 template <class T>
