@@ -18,9 +18,7 @@ __device__ void cross_entropy_backward_row(Held<Base, T, slots> held, const T* x
   using A = Accumulator<T>;
   typename Held<Base, T, slots>::Row e;
   held.load(x, cols, e);
-  const A m = held.max_held(cols, [&](int s) { return e[s]; });
-  held.slots_of(cols, [&](int s) { e[s] = exp(e[s] - m); });
-  const A z = A(1) / held.sum_held(cols, [&](int s) { return e[s]; });
+  const A z = held_softmax(held, e, cols);
   held.put_held(dx, cols, [&](int s, int i) { return (i == target ? e[s] * z - A(1) : e[s] * z) * dloss; });
 }
 

@@ -10,9 +10,7 @@ __device__ void softmax_row(Held<Base, T, slots> held, const T* x, T* y, int64_t
   using A = Accumulator<T>;
   typename Held<Base, T, slots>::Row e;
   held.load(x, cols, e);
-  const A m = held.max_held(cols, [&](int s) { return e[s]; });
-  held.slots_of(cols, [&](int s) { e[s] = exp(e[s] - m); });
-  const A z = A(1) / held.sum_held(cols, [&](int s) { return e[s]; });
+  const A z = held_softmax(held, e, cols);
   held.store(y, cols, [&](int s, int) { return e[s] * z; });
 }
 

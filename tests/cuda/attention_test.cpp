@@ -1,18 +1,8 @@
-#include "kernels/attention.h"
-
 #include "tests/cuda/arrays.h"
+#include "tests/kernels/sequences.h"
 
 namespace kernels {
 namespace {
-
-/// Packed sequences of these lengths, heads and head width; rows of q, k and v lie `gap` elements further apart than
-/// they are long.
-struct Case {
-  std::vector<int64_t> queries, keys;
-  int64_t heads, width;
-  bool causal;
-  int64_t gap = 0;
-};
 
 /// Widths that have tiles (32, 64, 128) and others; low tiles and high ones; one tile, several and broken ones; empty
 /// sequences; rows that 16 bytes at a time reach and rows that they do not.
@@ -32,41 +22,13 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-std::vector<int32_t> offsets_of(const std::vector<int64_t>& lengths) {
-  std::vector<int32_t> offsets{0};
-  for (const int64_t length : lengths) offsets.push_back(offsets.back() + int32_t(length));
-  return offsets;
-}
-
 /// The same offsets here and on the device.
-struct Packed {
-  std::vector<int32_t> q_offsets, k_offsets;
-  Device<int32_t> device_q_offsets, device_k_offsets;
-  int64_t heads, q_rows, k_rows, d, stride;
-  AttentionShape host, device;
-  explicit Packed(const Case& c)
-      : q_offsets(offsets_of(c.queries)),
-        k_offsets(offsets_of(c.keys)),
-        device_q_offsets(q_offsets),
-        device_k_offsets(k_offsets),
-        heads(c.heads),
-        q_rows(q_offsets.back()),
-        k_rows(k_offsets.back()),
-        d(c.heads * c.width),
-        stride(d + c.gap) {
-    host = {int64_t(c.queries.size()),
-            heads,
-            c.width,
-            q_offsets.data(),
-            k_offsets.data(),
-            c.causal,
-            stride,
-            stride,
-            stride,
-            q_rows,
-            k_rows};
-    device = host;
-    device.q_offsets = device_q_offsets, device.k_offsets = device_k_offsets;
+struct PackedThere : Packed {
+  Device<int32_t> q_offsets_there, k_offsets_there;
+  AttentionShape there;
+  explicit PackedThere(const Case& c)
+      : Packed(c), q_offsets_there(q_offsets), k_offsets_there(k_offsets), there(shape) {
+    there.q_offsets = q_offsets_there, there.k_offsets = k_offsets_there;
   }
 };
 
@@ -82,18 +44,18 @@ std::vector<double> dense(const std::vector<T>& values, int64_t d, int64_t strid
 
 /// A case with drawn inputs, what the CPU makes of them in f64, and the inputs on the device.
 template <class T>
-struct Computed : Packed {
+struct Computed : PackedThere {
   std::vector<T> q, k, v, d_o;
   std::vector<double> o, lse, dq, dk, dv;
   Device<T> device_q, device_k, device_v, device_d_o;
   explicit Computed(const Case& c, double spread = 2)
-      : Packed(c),
+      : PackedThere(c),
         q(draw<T>(q_rows * stride, 1, -spread, spread)),
         k(draw<T>(k_rows * stride, 2)),
         v(draw<T>(k_rows * stride, 3)),
         d_o(draw<T>(q_rows * d, 4)),
         o(size_t(q_rows * d)),
-        lse(size_t(q_rows * heads)),
+        lse(size_t(q_rows * c.heads)),
         dq(q.size()),
         dk(k.size()),
         dv(v.size()),
@@ -102,8 +64,8 @@ struct Computed : Packed {
         device_v(v),
         device_d_o(d_o) {
     const auto x = as<double>(q), y = as<double>(k), z = as<double>(v), w = as<double>(d_o);
-    attention<double>(Cpu(), host, x.data(), y.data(), z.data(), o.data(), lse.data());
-    attention_backward<double>(Cpu(), host, x.data(), y.data(), z.data(), o.data(), lse.data(), w.data(), {dq.data()},
+    attention<double>(Cpu(), shape, x.data(), y.data(), z.data(), o.data(), lse.data());
+    attention_backward<double>(Cpu(), shape, x.data(), y.data(), z.data(), o.data(), lse.data(), w.data(), {dq.data()},
                                {dk.data()}, {dv.data()});
   }
 };
@@ -117,20 +79,20 @@ struct Found {
   Device<T> dq, dk, dv;
   explicit Found(const Computed<T>& s)
       : o(s.q_rows * s.d),
-        lse(s.q_rows * s.heads),
+        lse(s.q_rows * s.shape.heads),
         before_q(draw<T>(s.q_rows * s.stride, 5)),
         before_k(draw<T>(s.k_rows * s.stride, 6)),
         dq(before_q),
         dk(before_k),
         dv(before_k) {}
   void forward(const Computed<T>& s, bool plain) {
-    (plain ? attention_plain<T>(Cuda(), s.device, s.device_q, s.device_k, s.device_v, o, lse)
-           : attention<T>(Cuda(), s.device, s.device_q, s.device_k, s.device_v, o, lse));
+    (plain ? attention_plain<T>(Cuda(), s.there, s.device_q, s.device_k, s.device_v, o, lse)
+           : attention<T>(Cuda(), s.there, s.device_q, s.device_k, s.device_v, o, lse));
   }
   void backward(const Computed<T>& s, bool plain, Grad<T> q, Grad<T> k, Grad<T> v) {
     (plain
-         ? attention_backward_plain<T>(Cuda(), s.device, s.device_q, s.device_k, s.device_v, lse, s.device_d_o, q, k, v)
-         : attention_backward<T>(Cuda(), s.device, s.device_q, s.device_k, s.device_v, o, lse, s.device_d_o, q, k, v));
+         ? attention_backward_plain<T>(Cuda(), s.there, s.device_q, s.device_k, s.device_v, lse, s.device_d_o, q, k, v)
+         : attention_backward<T>(Cuda(), s.there, s.device_q, s.device_k, s.device_v, o, lse, s.device_d_o, q, k, v));
   }
 };
 
@@ -224,13 +186,13 @@ TYPED_TEST(AttentionOnDevice, GradientsThatNobodyWantsAreLeftOut) {
 
 /// Everything of a case, one after another, of a sequence alone or of all.
 template <class T>
-std::vector<std::vector<T>> everything(const Packed& s, const T* q, const T* k, const T* v, const T* d_o) {
+std::vector<std::vector<T>> everything(const PackedThere& s, const T* q, const T* k, const T* v, const T* d_o) {
   const Device<T> o(s.q_rows * s.d);
-  const Device<Accumulator<T>> lse(s.q_rows * s.heads);
+  const Device<Accumulator<T>> lse(s.q_rows * s.shape.heads);
   const std::vector<T> zero_q(size_t(s.q_rows * s.stride), T(0)), zero_k(size_t(s.k_rows * s.stride), T(0));
   const Device<T> dq(zero_q), dk(zero_k), dv(zero_k);
-  attention<T>(Cuda(), s.device, q, k, v, o, lse);
-  attention_backward<T>(Cuda(), s.device, q, k, v, o, lse, d_o, {dq.data()}, {dk.data()}, {dv.data()});
+  attention<T>(Cuda(), s.there, q, k, v, o, lse);
+  attention_backward<T>(Cuda(), s.there, q, k, v, o, lse, d_o, {dq.data()}, {dk.data()}, {dv.data()});
   return {o.values(), dq.values(), dk.values(), dv.values()};
 }
 
@@ -244,7 +206,7 @@ TYPED_TEST(AttentionOnDevice, BitsOfASequenceDoNotDependOnTheOthers) {
     for (size_t b = 0; b < c.queries.size(); ++b) {
       Case alone = c;
       alone.queries = {c.queries[b]}, alone.keys = {c.keys[b]};
-      const Packed one(alone);
+      const PackedThere one(alone);
       const int64_t row = s.q_offsets[b], key = s.k_offsets[b];
       const auto found = everything<T>(one, s.device_q + row * s.stride, s.device_k + key * s.stride,
                                        s.device_v + key * s.stride, s.device_d_o + row * s.d);
@@ -264,17 +226,17 @@ TYPED_TEST(AttentionOnDevice, MaximaThatRiseFromTileToTile) {
   using T = TypeParam;
   for (const int64_t width : {32, 64, 128}) {
     const int64_t n = 2, m = 150;
-    const Packed s(Case{{n}, {m}, 1, width, false});
+    const PackedThere s(Case{{n}, {m}, 1, width, false});
     std::vector<T> q(size_t(n * width), T(0.0f)), k(size_t(m * width), T(0.0f));
     const auto v = draw<T>(m * width, 3);
     for (int64_t i = 0; i < n; ++i) q[size_t(i * width)] = T(float(8 * (i + 1)));
     for (int64_t j = 0; j < m; ++j) k[size_t(j * width)] = T(float(j / 4));
     const auto x = as<double>(q), y = as<double>(k), z = as<double>(v);
     std::vector<double> o(q.size()), lse(static_cast<size_t>(n));
-    attention<double>(Cpu(), s.host, x.data(), y.data(), z.data(), o.data(), lse.data());
+    attention<double>(Cpu(), s.shape, x.data(), y.data(), z.data(), o.data(), lse.data());
     const Device<T> device_q(q), device_k(k), device_v(v), found(n * width);
     const Device<Accumulator<T>> found_lse(n);
-    attention<T>(Cuda(), s.device, device_q, device_k, device_v, found, found_lse);
+    attention<T>(Cuda(), s.there, device_q, device_k, device_v, found, found_lse);
     EXPECT_LE(relative_error(found.values(), o), device_tolerance<T>) << width;
     EXPECT_LE(relative_error(found_lse.values(), lse), 1e-6) << width;
   }
@@ -284,7 +246,7 @@ TYPED_TEST(AttentionOnDevice, MaximaThatRiseFromTileToTile) {
 TYPED_TEST(AttentionOnDevice, AlikeKeysGiveQueriesNoGradient) {
   using T = TypeParam;
   const int64_t n = 3, m = 24, width = 64;
-  const Packed s(Case{{n}, {m}, 1, width, false});
+  const PackedThere s(Case{{n}, {m}, 1, width, false});
   const auto q = draw<T>(n * width, 1), key = draw<T>(width, 2), v = draw<T>(m * width, 3), d_o = draw<T>(n * width, 4);
   std::vector<T> k;
   for (int64_t j = 0; j < m; ++j) k.insert(k.end(), key.begin(), key.end());
@@ -297,12 +259,12 @@ TYPED_TEST(AttentionOnDevice, ShowsNaNInItsRowsAlone) {
   using T = TypeParam;
   for (const int64_t width : {8, 64}) {
     const int64_t n = 20, m = 70;
-    const Packed s(Case{{n, 2}, {m, 2}, 1, width, false});
+    const PackedThere s(Case{{n, 2}, {m, 2}, 1, width, false});
     auto q = draw<T>((n + 2) * width, 1), k = draw<T>((m + 2) * width, 2);
     const auto v = draw<T>((m + 2) * width, 3);
     const auto rows_with_nan = [&] {
       const Device<T> device_q(q), device_k(k), device_v(v), o((n + 2) * width);
-      attention<T>(Cuda(), s.device, device_q, device_k, device_v, o, nullptr);
+      attention<T>(Cuda(), s.there, device_q, device_k, device_v, o, nullptr);
       const auto values = o.values();
       std::vector<int64_t> rows;
       for (int64_t i = 0; i < n + 2; ++i) {
@@ -367,9 +329,9 @@ TYPED_TEST(AttentionOnDevice, AStepIsTheCpus) {
 }
 
 TEST(AttentionOnDeviceOfNothing, IsNothing) {
-  const Packed s(Case{{}, {}, 1, 64, false});
-  attention<float>(Cuda(), s.device, nullptr, nullptr, nullptr, nullptr, nullptr);
-  attention_backward<float>(Cuda(), s.device, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, {}, {}, {});
+  const PackedThere s(Case{{}, {}, 1, 64, false});
+  attention<float>(Cuda(), s.there, nullptr, nullptr, nullptr, nullptr, nullptr);
+  attention_backward<float>(Cuda(), s.there, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, {}, {}, {});
   EXPECT_EQ(Cuda::error(), nullptr);
 }
 

@@ -1,6 +1,5 @@
-#include "kernels/arithmetic.h"
-
 #include "tests/kernels/arrays.h"
+#include "tests/kernels/shapes.h"
 
 namespace kernels {
 namespace {
@@ -27,11 +26,6 @@ double by_b(Arithmetic which, double a, double b) {
   return which == Arithmetic::mul ? a : which == Arithmetic::div ? -a / (b * b) : which == Arithmetic::sub ? -1 : 1;
 }
 
-/// Two shapes of one rank, aligned; 1 stretches.
-struct Shapes {
-  std::vector<int64_t> a, b;
-};
-
 const std::vector<Shapes> shapes = {
     {{1}, {1}},
     {{4099}, {4099}},
@@ -50,31 +44,10 @@ const std::vector<Shapes> shapes = {
     {{0, 3}, {1, 3}},                          // nothing at all
 };
 
-Broadcast broadcast(const Shapes& s) {
-  Broadcast result;
-  result.rank = int(s.a.size());
-  int64_t a_stride = 1, b_stride = 1;
-  for (int d = result.rank - 1; d >= 0; --d) {
-    const int64_t a = s.a[size_t(d)], b = s.b[size_t(d)];
-    result.size[d] = a == 1 ? b : a;
-    result.a_stride[d] = a == 1 ? 0 : a_stride, result.b_stride[d] = b == 1 ? 0 : b_stride;
-    a_stride *= a, b_stride *= b;
-  }
-  return result;
-}
-
-int64_t product(const std::vector<int64_t>& sizes) {
-  int64_t n = 1;
-  for (const int64_t size : sizes) n *= size;
-  return n;
-}
-
 /// Calls f(a index, b index, y index) for every element of the result.
 template <class F>
 void walk(const Broadcast& s, const F& f) {
-  int64_t total = 1;
-  for (int d = 0; d < s.rank; ++d) total *= s.size[d];
-  for (int64_t y = 0; y < total; ++y) {
+  for (int64_t y = 0; y < elements(s); ++y) {
     int64_t rest = y, a = 0, b = 0;
     for (int d = s.rank - 1; d >= 0; --d) {
       a += rest % s.size[d] * s.a_stride[d], b += rest % s.size[d] * s.b_stride[d];
