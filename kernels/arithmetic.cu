@@ -146,7 +146,8 @@ __global__ void column_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> s
   }
 }
 
-/// Sums along lines: a team has a slice of one sum's addends.
+/// Sums along lines: a team has a slice of one sum's addends. None begins past the last: there are fewer slices than
+/// addends in one.
 template <class Team, class F, class T>
 __global__ void line_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> sums) {
   const Team team;
@@ -154,8 +155,7 @@ __global__ void line_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> sum
   each_row(team, sums.count * sums.slices, [&](int64_t unit) {
     const int64_t o = unit / sums.slices, s = unit % sums.slices, begin = s * sums.slice;
     const Offset start = lines.kept.at(o);
-    const int64_t here = std::max<int64_t>(std::min(sums.slice, addends - begin), 0);
-    const double total = team.sum(here, [&](int64_t i) {
+    const double total = team.sum(std::min(sums.slice, addends - begin), [&](int64_t i) {
       const int64_t t = begin + i;
       if (lines.repeated.count == 1) return addend(start, t);
       return addend(start + lines.repeated.at(t / lines.length), t % lines.length);

@@ -18,10 +18,10 @@ namespace kernels::tiled {
 struct Head {
   int64_t q_begin, k_begin, column;
   int n, m;
-  /// How many keys query i sees.
+  /// How many keys query i sees; for an i past the last query it may be more than there are.
   __device__ int seen(int i, bool causal) const {
     const int above = i + 1 + m - n;
-    return !causal || above > m ? m : above < 0 ? 0 : above;
+    return !causal ? m : above < 0 ? 0 : above;
   }
 };
 
@@ -290,9 +290,7 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
           shift[i] = seen > 0 ? dot / mass : 0.0f;
         }
 #pragma unroll
-        for (int j = 0; j < E::lane_cols; ++j) {
-          p[i][j] = E::column(j) < seen ? p[i][j] * (dp[i][j] - shift[i]) : 0.0f;
-        }
+        for (int j = 0; j < E::lane_cols; ++j) p[i][j] *= dp[i][j] - shift[i];
       }
       if (dq) sum.add(p, memory.columns[0], live, memory.staging);
     }

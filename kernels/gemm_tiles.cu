@@ -23,7 +23,7 @@ __device__ void load_slab(const T* data, int64_t stride, bool lines_first, int64
 }
 
 template <class T, class C>
-__global__ void __launch_bounds__(threads) tiles_kernel(Product<T, C> product) {
+__global__ void __launch_bounds__(threads, 2) tiles_kernel(Product<T, C> product) {
   using A = Accumulator<T>;
   __shared__ A left[depth][padded], right[depth][padded];
   const int64_t down = (product.m + tile - 1) / tile, across = (product.n + tile - 1) / tile;

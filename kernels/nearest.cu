@@ -64,7 +64,7 @@ __global__ void choose_kernel(const T* x, const T* e, const T* norms, const T* p
     double best = infinity<double>;
     for (int64_t first = 0; first < k; first += warp_lanes) {
       const int64_t j = first + lane;
-      unsigned candidates = __ballot_sync(whole_warp, j < k && !(norms[j < k ? j : 0] + terms[j < k ? j : 0] > limit));
+      unsigned candidates = __ballot_sync(whole_warp, j < k && !(norms[j] + terms[j] > limit));
       for (; candidates != 0; candidates &= candidates - 1) {
         const int64_t code = first + __ffs(int(candidates)) - 1;
         const double found = exact_distance(row, e + code * d, d);

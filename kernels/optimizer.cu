@@ -7,8 +7,8 @@ namespace {
 
 constexpr int64_t warp_run = 4096;  ///< elements of all tensors, strung together, that a warp takes at a time
 
-/// f(tensor, from, to) for the parts of tensors that elements begin … end − 1 of all of them are. The whole warp looks
-/// for the first, 32 tensors at a time.
+/// f(tensor, from, to) for the parts of tensors that elements begin … end − 1 of all of them are; `end` may be past the
+/// last, and a part may be empty. The whole warp looks for the first, 32 tensors at a time.
 template <class T, class F>
 __device__ void each_part(const AdamTensor<T>* tensors, int64_t count, int64_t begin, int64_t end, const F& f) {
   const int lane = int(threadIdx.x) % warp_lanes;
@@ -32,7 +32,7 @@ __device__ void each_part(const AdamTensor<T>* tensors, int64_t count, int64_t b
   for (; t < count && first < end; ++t) {
     const AdamTensor<T> tensor = tensors[t];
     const int64_t from = std::max<int64_t>(begin - first, 0), to = std::min(end - first, tensor.n);
-    if (from < to) f(tensor, from, to);
+    f(tensor, from, to);
     first += tensor.n;
   }
 }
@@ -64,7 +64,7 @@ __global__ void adam_kernel(const AdamStep* step, const AdamTensor<T>* tensors, 
   if (step->skip) return;
   const AdamFactors<T> factors(*step);
   each_row(Warp(), (total + warp_run - 1) / warp_run, [&](int64_t run) {
-    const int64_t begin = run * warp_run, end = std::min(begin + warp_run, total);
+    const int64_t begin = run * warp_run, end = begin + warp_run;
     each_part(tensors, count, begin, end, [&](const AdamTensor<T>& t, int64_t from, int64_t to) {
       const bool fit = packs_fit<size>(t.parameter, t.gradient, t.m, t.v);
       each_pack_of<size>(fit, from, to, [&](int64_t i, auto width) { adam_pack<width.value>(factors, t, i); });
@@ -77,7 +77,7 @@ template <class T>
 __global__ void squares_kernel(const AdamTensor<T>* tensors, int64_t count, int64_t total, double* partial) {
   constexpr int size = pack_size<T>;
   each_row(Warp(), (total + warp_run - 1) / warp_run, [&](int64_t run) {
-    const int64_t begin = run * warp_run, end = std::min(begin + warp_run, total);
+    const int64_t begin = run * warp_run, end = begin + warp_run;
     double sum = 0;
     each_part(tensors, count, begin, end, [&](const AdamTensor<T>& t, int64_t from, int64_t to) {
       each_pack_of<size>(packs_fit<size>(t.gradient), from, to, [&](int64_t i, auto width) {

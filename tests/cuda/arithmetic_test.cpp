@@ -10,7 +10,7 @@ const std::vector<Shapes> shapes = {
     {{1}, {1}},
     {{523}, {523}},                            // packs and what is left
     {{40, 72}, {1, 72}},                       // a row against a matrix, in packs
-    {{1, 35}, {150, 35}},                      // and the other way round, past a slice
+    {{1, 35}, {151, 35}},                      // and the other way round, past a slice, and a shorter one
     {{9, 40}, {9, 1}},                         // a column
     {{30, 1}, {1, 5}},                         // both stretched
     {{9001}, {1}},                             // a scalar: slices of a long sum

@@ -221,24 +221,45 @@ TYPED_TEST(AttentionOnDevice, BitsOfASequenceDoNotDependOnTheOthers) {
   }
 }
 
-/// Scores climb from key to key by thousands in all, so that later tiles raise the maximum again and again.
-TYPED_TEST(AttentionOnDevice, MaximaThatRiseFromTileToTile) {
+/// More sequences than a warp looks through at once, and no multiple of what it then skips; some are empty.
+TYPED_TEST(AttentionOnDevice, FindsTheRowsOfManySequences) {
   using T = TypeParam;
-  for (const int64_t width : {32, 64, 128}) {
-    const int64_t n = 2, m = 150;
-    const PackedThere s(Case{{n}, {m}, 1, width, false});
-    std::vector<T> q(size_t(n * width), T(0.0f)), k(size_t(m * width), T(0.0f));
-    const auto v = draw<T>(m * width, 3);
-    for (int64_t i = 0; i < n; ++i) q[size_t(i * width)] = T(float(8 * (i + 1)));
-    for (int64_t j = 0; j < m; ++j) k[size_t(j * width)] = T(float(j / 4));
-    const auto x = as<double>(q), y = as<double>(k), z = as<double>(v);
-    std::vector<double> o(q.size()), lse(static_cast<size_t>(n));
-    attention<double>(Cpu(), s.shape, x.data(), y.data(), z.data(), o.data(), lse.data());
-    const Device<T> device_q(q), device_k(k), device_v(v), found(n * width);
-    const Device<Accumulator<T>> found_lse(n);
-    attention<T>(Cuda(), s.there, device_q, device_k, device_v, found, found_lse);
-    EXPECT_LE(relative_error(found.values(), o), device_tolerance<T>) << width;
-    EXPECT_LE(relative_error(found_lse.values(), lse), 1e-6) << width;
+  std::vector<int64_t> queries, keys;
+  for (int64_t b = 0; b < 70; ++b) queries.push_back(b % 3), keys.push_back(1 + b % 2);
+  for (const int64_t width : {8, 32}) {
+    const Computed<T> s(Case{queries, keys, 1, width, false});
+    Found<T> found(s);
+    found.forward(s, false);
+    found.backward(s, false, {found.dq}, {found.dk}, {found.dv});
+    EXPECT_LE(relative_error(found.o.values(), s.o), device_tolerance<T>) << width;
+    expect_gradient_rows(s, found.dq.values(), s.dq, found.before_q, false, "dq");
+    expect_gradient_rows(s, found.dk.values(), s.dk, found.before_k, false, "dk");
+    expect_gradient_rows(s, found.dv.values(), s.dv, found.before_k, false, "dv");
+  }
+}
+
+/// Scores climb from key to key by a hundred in all, so that later tiles raise the maximum again and again; or they
+/// fall, and the first tile's maximum must stay.
+TYPED_TEST(AttentionOnDevice, MaximaThatRiseOrFallFromTileToTile) {
+  using T = TypeParam;
+  for (const bool falls : {false, true}) {
+    for (const int64_t width : {32, 64, 128}) {
+      SCOPED_TRACE(testing::Message() << "width " << width << (falls ? ", falling" : ", rising"));
+      const int64_t n = 2, m = 150;
+      const PackedThere s(Case{{n}, {m}, 1, width, false});
+      std::vector<T> q(size_t(n * width), T(0.0f)), k(size_t(m * width), T(0.0f));
+      const auto v = draw<T>(m * width, 3);
+      for (int64_t i = 0; i < n; ++i) q[size_t(i * width)] = T(float(8 * (i + 1)));
+      for (int64_t j = 0; j < m; ++j) k[size_t(j * width)] = T(float((falls ? m - 1 - j : j) / 4));
+      const auto x = as<double>(q), y = as<double>(k), z = as<double>(v);
+      std::vector<double> o(q.size()), lse(static_cast<size_t>(n));
+      attention<double>(Cpu(), s.shape, x.data(), y.data(), z.data(), o.data(), lse.data());
+      const Device<T> device_q(q), device_k(k), device_v(v), found(n * width);
+      const Device<Accumulator<T>> found_lse(n);
+      attention<T>(Cuda(), s.there, device_q, device_k, device_v, found, found_lse);
+      EXPECT_LE(relative_error(found.values(), o), device_tolerance<T>);
+      EXPECT_LE(relative_error(found_lse.values(), lse), 1e-6);
+    }
   }
 }
 

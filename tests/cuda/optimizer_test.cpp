@@ -58,9 +58,10 @@ struct Set {
   }
 };
 
-/// Many tensors in one warp's run, empty ones, one that many runs share; more than a warp looks through at once.
+/// Many tensors in one warp's run, empty ones, one that many runs share; more than a warp looks through at once; a part
+/// that ends before its first pack begins.
 const std::vector<std::vector<int64_t>> sets = {
-    {1}, {3, 0, 65, 7, 9001, 12}, std::vector<int64_t>(70, 5), {4096, 0, 0, 4096, 2}};
+    {1}, {3, 0, 65, 7, 9001, 12}, std::vector<int64_t>(70, 5), {4096, 0, 0, 4096, 2}, {4095, 2, 1}};
 
 AdamStep some_step() {
   AdamStep step;
