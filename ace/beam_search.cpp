@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/beam_step.h"
+#include "tensor/graph.h"
 
 namespace ace {
 
@@ -50,33 +51,45 @@ Prefixes start(int64_t queries, tensor::Device device) {
   return none;
 }
 
-/// One step: the best `width` extensions of every query, by the level's tokens or, without a tree, by all.
-Prefixes extend(const Prefixes& from, const Tensor& logits, const kernels::TreeLevel& level, int64_t width,
-                int32_t first_input) {
+/// One step: the best extensions of every query, as many as `to` has room for, by the level's tokens or, without a
+/// tree, by all.
+void extend(const Prefixes& from, const Tensor& logits, const kernels::TreeLevel& level, int32_t first_input,
+            const Prefixes& to) {
   static_assert(sizeof(kernels::Extension) == 3 * sizeof(double));
-  const Prefixes to(from.queries, width, from.length + 1, logits.device());
-  const Tensor found(Shape{from.queries, width, 3}, DType::f64, logits.device());
+  const Tensor found(Shape{from.queries, to.width, 3}, DType::f64, logits.device());
   tensor::dispatch(tensor::floating, logits, [&](auto backend, auto type) {
     using T = decltype(type);
     const kernels::BeamRows before = from.view(), after = to.view();
     const kernels::Beams<T> beams{logits.data<T>(), before.score, before.rank,   before.alive,
                                   from.queries,     from.width,   logits.cols(), level};
     auto* const extensions = reinterpret_cast<kernels::Extension*>(found.data<double>());
-    kernels::top_k(backend, beams, width, extensions, after.alive);
+    kernels::top_k(backend, beams, to.width, extensions, after.alive);
     kernels::beam_step(backend, before, extensions, level, first_input, after);
   });
-  return to;
 }
 
+/// What a search finds: the prefixes of all positions, and how many were alive after each.
+struct Found {
+  explicit Found(const tensor::Bundle& numbers)
+      : score(numbers[0]), rank(numbers[1]), tokens(numbers[2]), alive(numbers[3]) {}
+  static tensor::Bundle room(int64_t queries, int64_t width, int64_t length, tensor::Device device) {
+    const int64_t rows = queries * width;
+    const Tensor like[] = {Tensor(Shape{rows}, DType::f64), Tensor(Shape{rows}, DType::i32),
+                           Tensor(Shape{length, rows}, DType::i32), Tensor(Shape{length, queries}, DType::i32)};
+    return tensor::Bundle(like, device);
+  }
+  Tensor score, rank, tokens, alive;
+};
+
 /// Final list of one query, ties by smaller item.
-std::vector<Hypothesis> finish(const Prefixes& last, int64_t query, const Trie& trie, bool constrained) {
-  const int64_t rows = last.queries * last.width;
+std::vector<Hypothesis> finish(const Found& found, int64_t query, const Trie& trie, bool constrained) {
+  const int64_t length = found.tokens.size(0), rows = found.tokens.size(1), queries = found.alive.size(1);
   std::vector<Hypothesis> result;
-  for (int64_t i = 0; i < last.alive.data<int32_t>()[query]; ++i) {
-    const int64_t row = query * last.width + i;
-    Hypothesis& hypothesis = result.emplace_back(last.score.data<double>()[row]);
-    for (int64_t j = 0; j < last.length; ++j) hypothesis.tokens.push_back(last.tokens.data<int32_t>()[j * rows + row]);
-    hypothesis.item = constrained ? trie.item(last.rank.data<int32_t>()[row]) : trie.find(hypothesis.tokens);
+  for (int64_t i = 0; i < found.alive.data<int32_t>()[(length - 1) * queries + query]; ++i) {
+    const int64_t row = query * (rows / queries) + i;
+    Hypothesis& hypothesis = result.emplace_back(found.score.data<double>()[row]);
+    for (int64_t j = 0; j < length; ++j) hypothesis.tokens.push_back(found.tokens.data<int32_t>()[j * rows + row]);
+    hypothesis.item = constrained ? trie.item(found.rank.data<int32_t>()[row]) : trie.find(hypothesis.tokens);
   }
   std::stable_sort(result.begin(), result.end(), [](const Hypothesis& a, const Hypothesis& b) {
     if (a.score != b.score) return a.score > b.score;
@@ -100,12 +113,10 @@ void check_fit(const Retriever& model, const Trie& trie, int64_t beam) {
   }
 }
 
-/// `alive` after each position.
-void check_numbers(std::span<const Tensor> alive) {
-  for (size_t position = 0; position < alive.size(); ++position) {
-    const Tensor here = alive[position].to(tensor::Device::cpu);
-    const auto counts = here.values<int32_t>();
-    tensor::check(std::ranges::none_of(counts, [](int32_t n) { return n < 0; }),
+void check_numbers(const Tensor& alive) {
+  for (int64_t position = 0; position < alive.size(0); ++position) {
+    const Tensor here = alive.range(position, position + 1);
+    tensor::check(std::ranges::none_of(here.values<int32_t>(), [](int32_t n) { return n < 0; }),
                   "beam search: the model's scores are not numbers at position {}: a weight is not finite, or so "
                   "large that sums overflow",
                   position);
@@ -114,31 +125,83 @@ void check_numbers(std::span<const Tensor> alive) {
 
 }  // namespace
 
-std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
-                                                 const BeamOptions& options) {
-  check_fit(model, trie, options.beam);
+/// Texts on the model's device, where they are written again for each search of this form, and what is found there.
+struct BeamSearch::Form {
+  explicit Form(tensor::Device device) : graph(device) {}
+  tensor::Bundle numbers;
+  nn::TextBatch text;
+  tensor::Graph graph;
+  tensor::Bundle found;
+};
+
+BeamSearch::BeamSearch(const Retriever& model, const Trie& trie) : model_(model), trie_(trie) {}
+BeamSearch::~BeamSearch() = default;
+
+/// The form of a padded batch, with its numbers.
+BeamSearch::Form& BeamSearch::form_of(const nn::TextBatch& text, const BeamOptions& options) const {
+  constexpr size_t most = 64;  // forgotten when there are more
+  const std::array<int64_t, 5> key = {text.sequences.count(), text.sequences.rows(), text.sequences.longest,
+                                      options.beam, options.constrained};
+  if (forms_.size() == most && !forms_.contains(key)) forms_.clear();
+  std::unique_ptr<Form>& form = forms_[key];
+  const Tensor parts[] = {text.tokens, text.sequences.offsets, text.sequences.positions};
+  if (!form) {
+    form = std::make_unique<Form>(model_.device());
+    form->numbers = tensor::Bundle(parts, model_.device());
+    form->text = {form->numbers[0], {form->numbers[1], form->numbers[2], text.sequences.longest}, text.dead};
+  }
+  tensor::copy(form->numbers.block(), tensor::Bundle::of(parts).block());
+  return *form;
+}
+
+/// The best of all positions, where the model is.
+tensor::Bundle BeamSearch::decode(const nn::TextBatch& text, const BeamOptions& options) const {
   const autograd::NoGrad inference;
   nn::Pass pass;
-  const Retriever::Memory memory = model.encode(text, pass);
-  std::vector<std::vector<Hypothesis>> results(size_t(memory.queries));
-  if (memory.queries == 0) return results;
-  Prefixes kept = start(memory.queries, model.device());
-  Retriever::State state;
-  const std::span<const kernels::TreeLevel> levels = trie.levels_on(model.device());
-  std::vector<Tensor> alive;
-  for (int64_t position = 0; position < model.positions(); ++position) {
-    const tensor::Range range(model.device(), fmt::format("position {}", position));
-    const Variable logits = model.step(memory, kept.rows, state);
-    const int64_t most = options.constrained ? trie.nodes(position + 1) : kept.width * logits.cols();
-    const int64_t width = std::min({options.beam, kept.width * logits.cols(), most});
-    const kernels::TreeLevel level = options.constrained ? levels[size_t(position)] : kernels::TreeLevel();
-    kept = extend(kept, logits.value(), level, width, model.embedding_row(position, 0));
-    alive.push_back(kept.alive);
+  const tensor::Device device = model_.device();
+  const Retriever::Memory memory = model_.encode(text, pass);
+  std::vector<int64_t> widths;
+  for (int64_t position = 0; position < model_.positions(); ++position) {
+    const int64_t all = (position == 0 ? 1 : widths.back()) * model_.options().identifiers[size_t(position)];
+    widths.push_back(std::min({options.beam, all, options.constrained ? trie_.nodes(position + 1) : all}));
   }
-  check_numbers(alive);
-  for (Tensor* x : {&kept.score, &kept.rank, &kept.alive, &kept.tokens}) *x = x->to(tensor::Device::cpu);
-  kernels::Cpu().parallel(memory.queries, 500 * options.beam, [&](int64_t begin, int64_t end) {
-    for (int64_t q = begin; q < end; ++q) results[size_t(q)] = finish(kept, q, trie, options.constrained);
+  const tensor::Bundle found = Found::room(memory.queries, widths.back(), model_.positions(), device);
+  const Found last(found);
+  Prefixes kept = start(memory.queries, device);
+  Retriever::State state;
+  const std::span<const kernels::TreeLevel> levels = trie_.levels_on(device);
+  for (int64_t position = 0; position < model_.positions(); ++position) {
+    const tensor::Range range(device, fmt::format("position {}", position));
+    const Variable logits = model_.step(memory, kept.rows, state);
+    const kernels::TreeLevel level = options.constrained ? levels[size_t(position)] : kernels::TreeLevel();
+    Prefixes next(memory.queries, widths[size_t(position)], position + 1, device);
+    next.alive = last.alive.range(position, position + 1).reshape({memory.queries});
+    if (position + 1 == model_.positions()) next.score = last.score, next.rank = last.rank, next.tokens = last.tokens;
+    extend(kept, logits.value(), level, model_.embedding_row(position, 0), next);
+    kept = next;
+  }
+  return found;
+}
+
+std::vector<std::vector<Hypothesis>> BeamSearch::operator()(const nn::TextBatch& text,
+                                                            const BeamOptions& options) const {
+  check_fit(model_, trie_, options.beam);
+  std::vector<std::vector<Hypothesis>> results(size_t(text.sequences.count() - text.dead));
+  if (results.empty()) return results;
+  tensor::Bundle numbers;
+  if (model_.device() == tensor::Device::cpu) {
+    numbers = decode(text, options);
+  } else {
+    const std::lock_guard lock(mutex_);
+    trie_.levels_on(model_.device());
+    Form& form = form_of(text.padded(), options);
+    form.graph.run([&] { form.found = decode(form.text, options); });
+    numbers = form.found.to(tensor::Device::cpu);
+  }
+  const Found found(numbers);
+  check_numbers(found.alive);
+  kernels::Cpu().parallel(int64_t(results.size()), 500 * options.beam, [&](int64_t begin, int64_t end) {
+    for (int64_t q = begin; q < end; ++q) results[size_t(q)] = finish(found, q, trie_, options.constrained);
   });
   return results;
 }

@@ -1,6 +1,12 @@
 #pragma once
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+
 #include "ace/retriever.h"
 #include "ace/trie.h"
+#include "tensor/bundle.h"
 
 namespace ace {
 
@@ -22,8 +28,30 @@ struct BeamOptions {
 /// vocabulary before the restriction, so a step needs all logits of its position, not only the allowed ones. Per query
 /// at most `beam` distinct hypotheses, best first; fewer when the tree has fewer. An extension of probability 0 is
 /// never kept. Deterministic; each query's result is its own, whatever it is batched with.
-std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text, const Trie& trie,
-                                                 const BeamOptions& options);
+///
+/// On a GPU the whole of it, encoder and all positions, is one graph for each form of batch: how many texts, how many
+/// rows once padded, which beam. Usable from several threads; on a GPU they take turns. Model and trie are referred to,
+/// and the model's parameters must stay where they are (their values may change).
+class BeamSearch {
+ public:
+  BeamSearch(const Retriever& model, const Trie& trie);
+  ~BeamSearch();
+  std::vector<std::vector<Hypothesis>> operator()(const nn::TextBatch& text, const BeamOptions& options) const;
+
+ private:
+  struct Form;
+  Form& form_of(const nn::TextBatch& text, const BeamOptions& options) const;
+  tensor::Bundle decode(const nn::TextBatch& text, const BeamOptions& options) const;
+  const Retriever& model_;
+  const Trie& trie_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::array<int64_t, 5>, std::unique_ptr<Form>> forms_;
+};
+/// One such search.
+inline std::vector<std::vector<Hypothesis>> beam_search(const Retriever& model, const nn::TextBatch& text,
+                                                        const Trie& trie, const BeamOptions& options) {
+  return BeamSearch(model, trie)(text, options);
+}
 
 /// log p of every identifier of `identifiers` [N, J] for each text: [B, N] f64; by teacher forcing, so N should be
 /// small.

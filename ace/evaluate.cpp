@@ -95,13 +95,12 @@ class Evaluator {
 
  private:
   Ranked search(const Trie& trie, const std::string& stage, const BeamOptions& options) {
+    const BeamSearch search(searcher_.model(), trie);
     Ranked found;
     const size_t batch = size_t(settings_.search.batch);
     for (size_t begin = 0; begin < tokens_.size(); begin += batch) {
       const auto some = std::span(tokens_).subspan(begin, std::min(batch, tokens_.size() - begin));
-      for (auto& list : beam_search(searcher_.model(), nn::TextBatch::pack(some), trie, options)) {
-        found.push_back(std::move(list));
-      }
+      for (auto& list : search(nn::TextBatch::pack(some), options)) found.push_back(std::move(list));
       progress_(stage, int64_t(found.size()), int64_t(tokens_.size()));
     }
     return found;

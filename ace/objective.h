@@ -10,8 +10,19 @@ struct Objective {
   Variable kl;    ///< KL(P‖Q) + KL(Q‖P), averaged likewise; undefined with one pass
 };
 
-/// Two passes with independent dropout over `texts`, made as one pass over both copies of the batch: rows 0 … B−1 are
-/// P, B … 2B−1 are Q. With ω = 0 one pass is made and its NLL is the loss. identifiers i32 [B, J].
+/// Training pairs as the model reads them.
+struct Pairs {
+  nn::TextBatch text;  ///< B texts, for two passes 2B; on a GPU padded
+  Tensor inputs;       ///< i32 [texts·J] what the decoder reads (Retriever::inputs)
+  Tensor targets;      ///< i32 [J, B]
+};
+/// Made on the CPU, for the model's device. identifiers i32 [B, J].
+Pairs pairs_of(const Retriever& model, std::span<const std::vector<int32_t>> texts, const Tensor& identifiers,
+               bool two_passes);
+
+/// Two passes with independent dropout, made as one pass over both copies of the batch: rows 0 … B−1 are P, B … 2B−1
+/// are Q. With ω = 0 one pass is made and its NLL is the loss.
+Objective objective(const Retriever& model, const Pairs& pairs, double omega, nn::Pass& pass);
 Objective objective(const Retriever& model, std::span<const std::vector<int32_t>> texts, const Tensor& identifiers,
                     double omega, nn::Pass& pass);
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "tensor/graph.h"
+
 namespace ace {
 
 using autograd::add;
@@ -60,35 +62,43 @@ Retriever::Memory Retriever::encode(const nn::TextBatch& text, nn::Pass& pass) c
     z = (*fusion_)(encoded);
     pass.show("Z", z);
   }
-  Memory memory{{}, text.sequences.count()};
+  Memory memory{{}, text.sequences.count(), text.dead};
   const Tensor offsets = text.sequences.offsets.to(device());
   for (const FusionDecoderLayer& layer : layers_) memory.layers.push_back(layer.memory(encoded, z, offsets));
   return memory;
 }
 
-std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const {
-  const int64_t queries = memory.queries, j = positions(), d = options_.layer.width;
-  check(identifiers.shape() == Shape{queries, j}, "retriever: expected identifiers [{}, {}], found {}", queries, j,
+Tensor Retriever::inputs(const Tensor& identifiers, int64_t queries) const {
+  const int64_t known = identifiers.size(0), j = positions();
+  check(known <= queries && identifiers.size(1) == j, "retriever: expected identifiers [{}, {}], found {}", queries, j,
         identifiers.shape());
-  Tensor inputs(Shape{queries * j}, DType::i32);  // the start, then all tokens but the last
-  for (int64_t b = 0; b < queries; ++b) {
+  Tensor result = tensor::zeros(Shape{queries * j}, DType::i32);  // the start, then all tokens but the last
+  for (int64_t b = 0; b < known; ++b) {
     const int32_t* tokens = identifiers.data<int32_t>() + b * j;
-    int32_t* row = inputs.data<int32_t>() + b * j;
-    row[0] = 0;
+    int32_t* row = result.data<int32_t>() + b * j;
     for (int64_t p = 1; p < j; ++p) row[p] = embedding_row(p - 1, tokens[p - 1]);
   }
-  const nn::Sequences sequences = nn::Sequences::uniform(queries, j);
-  const Tensor offsets = sequences.offsets.to(device());
-  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype(), device());
+  return result;
+}
+
+std::vector<Variable> Retriever::read(const Memory& memory, const Tensor& inputs, nn::Pass& pass) const {
+  const int64_t j = positions(), d = options_.layer.width, live = memory.queries - memory.dead;
+  check(inputs.shape() == Shape{memory.queries * j}, "retriever: inputs {} for {} queries of {} positions",
+        inputs.shape(), memory.queries, j);
+  const nn::Sequences sequences = nn::Sequences::uniform(memory.queries, j);
+  const Tensor offsets = tensor::constant(sequences.offsets, device());
+  const Variable positions = nn::sinusoidal_positions(tensor::constant(sequences.positions, device()), j, d,
+                                                      embedding_.weight.dtype(), device());
   Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
   for (size_t l = 0; l < layers_.size(); ++l) {
     const tensor::Range range(device(), fmt::format("decoder.layers.{}", l));
     y = layers_[l].forward(y, offsets, memory.layers[l], pass, fmt::format("dec.{}", l));
   }
-  const Variable by_query = autograd::reshape(y, {queries, j, d});
+  if (memory.dead > 0) y = autograd::slice(y, 0, 0, live * j);  // the others take no part in the loss
+  const Variable by_query = autograd::reshape(y, {live, j, d});
   std::vector<Variable> logits;
   for (int64_t p = 0; p < j; ++p) {
-    const Variable at = autograd::reshape(autograd::slice(by_query, 1, p, p + 1), {queries, d});
+    const Variable at = autograd::reshape(autograd::slice(by_query, 1, p, p + 1), {live, d});
     logits.push_back(heads_[size_t(p)](at));
     pass.show(fmt::format("logits.{}", p), logits.back());
   }
@@ -99,8 +109,8 @@ Variable Retriever::step(const Memory& memory, const Rows& rows, State& state) c
   const int64_t d = options_.layer.width, p = state.position;
   check(rows.ancestors.shape() == Shape{p + 1, rows.inputs.elements()}, "retriever: {} rows with ancestors {} at {}",
         rows.inputs.elements(), rows.ancestors.shape(), p);
-  const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
-  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype(), device());
+  const Tensor position = tensor::constant(tensor::full(Shape{1}, DType::i32, double(p)), device());
+  const Variable offset = nn::sinusoidal_positions(position, p + 1, d, embedding_.weight.dtype(), device());
   Variable y = add(embedding_(rows.inputs, std::sqrt(double(d))), offset);
   state.caches.resize(layers_.size());
   for (size_t l = 0; l < layers_.size(); ++l) {

@@ -30,14 +30,20 @@ class Retriever {
   /// What the decoder needs of a batch of texts, computed once.
   struct Memory {
     std::vector<FusionDecoderLayer::Memory> layers;
-    int64_t queries = 0;
+    int64_t queries = 0, dead = 0;  ///< dead: the last of them, as in the batch
   };
   /// Encoder, Z = W [E_1; …; E_S] + b (Eq. 2), and every layer's keys and values.
   Memory encode(const nn::TextBatch& text, nn::Pass& pass) const;
 
   /// Teacher forcing: logits of position j given the true tokens before it.
   /// identifiers i32 [B, J], B = the memory's queries; result: J tensors [B, V_j].
-  std::vector<Variable> forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const;
+  std::vector<Variable> forward(const Memory& memory, const Tensor& identifiers, nn::Pass& pass) const {
+    return read(memory, inputs(identifiers, memory.queries), pass);
+  }
+  /// What the decoder reads of identifiers [B, J] on the CPU: i32 [queries·J] rows of its embedding table, 0 for
+  /// queries past the B. Then the logits, of the queries that are not dead.
+  Tensor inputs(const Tensor& identifiers, int64_t queries) const;
+  std::vector<Variable> read(const Memory& memory, const Tensor& inputs, nn::Pass& pass) const;
 
   /// Decoding position by position, many hypotheses ("beams") a query: what the decoder keeps of the positions before.
   struct State {

@@ -7,20 +7,20 @@
 
 namespace ace {
 
-std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Trie& trie,
-                                                std::span<const std::vector<int32_t>> queries,
+std::vector<std::vector<Hypothesis>> search_all(const BeamSearch& search, std::span<const std::vector<int32_t>> queries,
                                                 const BeamOptions& options, int64_t batch) {
   std::vector<std::vector<Hypothesis>> results;
   for (size_t begin = 0; begin < queries.size(); begin += size_t(batch)) {
     const auto some = queries.subspan(begin, std::min(size_t(batch), queries.size() - begin));
-    for (auto& found : beam_search(model, nn::TextBatch::pack(some), trie, options))
-      results.push_back(std::move(found));
+    for (auto& found : search(nn::TextBatch::pack(some), options)) results.push_back(std::move(found));
   }
   return results;
 }
 
 Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init) {
-  return Retriever(retriever_options(settings.model, vocabulary, run.identifiers.vocabulary), init);
+  Retriever model(retriever_options(settings.model, vocabulary, run.identifiers.vocabulary), init);
+  nn::move(nn::parameters(model), settings.device);
+  return model;
 }
 
 Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int32_t> pool)
@@ -32,11 +32,11 @@ Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int
   const nn::Parameters parameters = nn::parameters(model_);
   nn::load(parameters, weights);
   for (const nn::Parameter& parameter : parameters) {
-    for (const float x : parameter.variable.value().values<float>()) {
+    const tensor::Tensor value = parameter.variable.value().to(tensor::Device::cpu);
+    for (const float x : value.values<float>()) {
       tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, parameter.name);
     }
   }
-  nn::move(parameters, settings.device);
   nn::freeze(parameters, precision_on(settings.device, settings.search.precision));
 }
 
@@ -50,7 +50,7 @@ std::vector<std::vector<Searcher::Result>> Searcher::search(std::span<const std:
   std::vector<std::vector<int32_t>> tokens;
   for (const std::string& query : queries) tokens.push_back(encode(query));
   std::vector<std::vector<Result>> results;
-  for (auto& found : search_all(model_, trie_, tokens, {beam, true}, settings_.search.batch)) {
+  for (auto& found : search_all(search_, tokens, {beam, true}, settings_.search.batch)) {
     std::vector<Result>& list = results.emplace_back();
     for (size_t i = 0; i < found.size() && int64_t(i) < top; ++i) {
       list.push_back({found[i].item, found[i].score, std::move(found[i].tokens)});

@@ -5,11 +5,10 @@
 namespace ace {
 
 /// Beam search over many tokenised queries, `batch` at a time.
-std::vector<std::vector<Hypothesis>> search_all(const Retriever& model, const Trie& trie,
-                                                std::span<const std::vector<int32_t>> queries,
+std::vector<std::vector<Hypothesis>> search_all(const BeamSearch& search, std::span<const std::vector<int32_t>> queries,
                                                 const BeamOptions& options, int64_t batch);
 
-/// A retriever of the run's sizes, with weights from `init`.
+/// A retriever of the run's sizes on the settings' device, with weights from `init`.
 Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init);
 
 /// A trained run, ready to answer: text in, ranked items out. No item embedding is read. Usable from several threads.
@@ -38,6 +37,7 @@ class Searcher {
   Tokenizer tokenizer_;
   Retriever model_;
   Trie trie_;
+  BeamSearch search_{model_, trie_};
 };
 
 }  // namespace ace

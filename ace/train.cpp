@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "ace/judged.h"
+#include "ace/learner.h"
 #include "ace/measures.h"
-#include "ace/objective.h"
 #include "ace/search.h"
 #include "ace/stop.h"
 #include "ace/training_state.h"
@@ -53,8 +53,9 @@ class Trainer {
                               nn::Initializer(uint64_t(settings.seed), DType::f32,
                                               precision_on(settings.device, settings.train.precision)))),
         parameters_(nn::parameters(model_)),
-        adam_((nn::move(parameters_, settings.device), parameters_), adam_options(settings.train)),
-        trie_(run.trie) {
+        learner_(model_, learner_options(settings)),
+        trie_(run.trie),
+        losses_(Shape{log_steps * settings.train.accumulate}, DType::f32, settings.device) {
     const int64_t max_tokens = settings.tokenizer.max_tokens;
     texts_.resize(corpus.queries.size());
     for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) {
@@ -74,8 +75,8 @@ class Trainer {
   }
 
   void resume() {
-    state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, adam_);
-    progress_of_adam_ = adam_.progress();
+    state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, learner_.adam());
+    progress_of_adam_ = learner_.adam().progress();
     check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
           total_);
     log_ = run_.text("log.jsonl");  // committed with the checkpoint, so it ends where that does
@@ -85,6 +86,7 @@ class Trainer {
     if (dev_.tokens.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
     started_ = std::chrono::steady_clock::now();
     first_ = state_.step;
+    prepared_ = first_ * settings_.train.accumulate;
     for (bool stop = false; state_.step < total_ && !stop;) {
       take_step();
       stop = stop_signal() != 0;  // looked at once, so that what stops the loop is what writes the checkpoint
@@ -111,73 +113,101 @@ class Trainer {
  private:
   static constexpr int64_t log_steps = 50;
 
-  static nn::Adam::Options adam_options(const Settings::Train& train) {
-    nn::Adam::Options options;
-    if (train.precision == "f16") options.scale = kernels::LossScale();
-    (train.optimizer == "adamw" ? options.weight_decay : options.l2) = train.weight_decay;
+  static Learner::Options learner_options(const Settings& settings) {
+    const Settings::Train& train = settings.train;
+    Learner::Options options{settings.model.dropout, train.omega, train.clip, uint64_t(settings.seed), {}};
+    if (train.precision == "f16") options.adam.scale = kernels::LossScale();
+    (train.optimizer == "adamw" ? options.adam.weight_decay : options.adam.l2) = train.weight_decay;
     return options;
   }
 
-  /// One step on `train.batch` pairs, in `train.accumulate` parts whose gradients add up to the whole batch's.
-  void take_step() {
-    const tensor::Range range(model_.device(), "training step");
-    const int64_t epoch = state_.step / per_epoch_, n = int64_t(pairs_.size());
-    if (epoch != order_epoch_) {
-      order_ = tensor::Random(uint64_t(settings_.seed), shuffle_stream + uint64_t(epoch)).permutation(n);
-      order_epoch_ = epoch;
-    }
-    const int64_t begin = state_.step % per_epoch_ * settings_.train.batch;
-    const int64_t end = std::min(begin + settings_.train.batch, n), parts = settings_.train.accumulate;
-    double loss = 0;
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t first = begin + (end - begin) * part / parts, last = begin + (end - begin) * (part + 1) / parts;
-      if (first == last) continue;
-      const double share = double(last - first) / double(end - begin);
-      loss += share * accumulate(first, last, share, uint64_t(state_.step * parts + part));
-    }
-    check(std::isfinite(loss), "train: the loss is {} at step {}; a smaller train.rate may help", loss,
-          state_.step + 1);
-    const Settings::Train& t = settings_.train;
-    adam_.step(nn::cosine_restarts(double(state_.step), warmup_, cycle_, t.first_rate, t.rate), t.clip);
-    ++state_.step;
-    if (scales_loss() || model_.device() == tensor::Device::cpu) look_at_progress();
-    state_.loss_sum += loss;
-    ++state_.loss_steps;
-    state_.loss = loss;
-    progress_("train", state_.step, total_, fmt::format("loss {:.3f}", loss));
+  /// A step is done on `train.batch` pairs, in `train.accumulate` parts whose gradients add up to the whole batch's.
+  /// Parts are numbered through all steps; this one has pairs order[first … last), none where there are too few.
+  struct Part {
+    int64_t step, first, last;
+    double share;  ///< of the batch
+  };
+  Part part_of(int64_t number) const {
+    const int64_t parts = settings_.train.accumulate, step = number / parts, part = number % parts;
+    const int64_t begin = step % per_epoch_ * settings_.train.batch;
+    const int64_t size = std::min(settings_.train.batch, int64_t(pairs_.size()) - begin);
+    const int64_t first = begin + size * part / parts, last = begin + size * (part + 1) / parts;
+    return {step, first, last, double(last - first) / double(size)};
   }
 
-  /// Adds the gradients of the pairs order[first … last) to the parameters'; returns their loss.
-  double accumulate(int64_t first, int64_t last, double share, uint64_t key) {
+  double rate_at(int64_t step) const {
+    const Settings::Train& t = settings_.train;
+    return nn::cosine_restarts(double(step), warmup_, cycle_, t.first_rate, t.rate);
+  }
+
+  void prepare(int64_t number) {
+    const Part part = part_of(number);
+    if (part.first == part.last) return;
+    if (const int64_t epoch = part.step / per_epoch_; epoch != order_epoch_) {
+      order_ = tensor::Random(uint64_t(settings_.seed), shuffle_stream + uint64_t(epoch))
+                   .permutation(int64_t(pairs_.size()));
+      order_epoch_ = epoch;
+    }
     std::vector<std::vector<int32_t>> texts;
     const int64_t j = run_.identifiers.positions();
-    Tensor identifiers(Shape{last - first, j}, DType::i32);
-    for (int64_t i = first; i < last; ++i) {
+    Tensor identifiers(Shape{part.last - part.first, j}, DType::i32);
+    for (int64_t i = part.first; i < part.last; ++i) {
       const Judgement& pair = pairs_[size_t(order_[size_t(i)])];
       texts.push_back(texts_[size_t(pair.query)]);
       const auto row = run_.identifiers.row(pair.item);
-      std::copy(row.begin(), row.end(), identifiers.data<int32_t>() + (i - first) * j);
+      std::copy(row.begin(), row.end(), identifiers.data<int32_t>() + (i - part.first) * j);
     }
-    nn::Pass pass(settings_.model.dropout, uint64_t(settings_.seed), key, model_.device());
-    const Objective result = objective(model_, texts, identifiers, settings_.train.omega, pass);
-    const Tensor& value = result.loss.value();
-    result.loss.backward(tensor::full(value.shape(), value.dtype(), share * progress_of_adam_.scale, value.device()));
-    return value.item();
+    learner_.prepare(texts, identifiers, uint64_t(number), rate_at(part.step));
+  }
+
+  /// On a device the next part is made ready while this one is computed, and nothing is asked of it.
+  void take_step() {
+    const tensor::Range range(model_.device(), "training step");
+    const int64_t parts = settings_.train.accumulate;
+    const bool ahead = model_.device() != tensor::Device::cpu;
+    for (int64_t number = state_.step * parts; number < (state_.step + 1) * parts; ++number) {
+      while (prepared_ <= number) prepare(prepared_++);
+      const Part part = part_of(number);
+      if (part.first == part.last) continue;
+      const Tensor loss = parts == 1 ? learner_.step() : learner_.add(part.share);
+      const int64_t at = int64_t(shares_.size());
+      tensor::copy(losses_.range(at, at + 1).reshape(loss.shape()), loss);
+      shares_.push_back({state_.step, part.share});
+      if (ahead && prepared_ < total_ * parts) prepare(prepared_++);
+    }
+    if (parts > 1) learner_.finish(rate_at(state_.step));
+    ++state_.step;
+    if (!ahead || state_.step == first_ + 1) look();
+    progress_("train", state_.step, total_, fmt::format("loss {:.3f}", state_.loss));
   }
 
   /// In f16 small gradients would vanish, so the loss is multiplied, by as much as they bear; a step on which they
-  /// overflow is skipped and counted. In the wider types a gradient that is not finite is an error, on a device noticed
-  /// when something is written: the weights are those from before it.
+  /// overflow is skipped and counted. In the wider types a gradient that is not finite is an error.
   bool scales_loss() const { return settings_.train.precision == "f16"; }
-  void look_at_progress() {
-    progress_of_adam_ = adam_.progress();
+
+  /// Looks at what became of the steps since it last did; on a device before something is written, and where that is an
+  /// error the weights are those from before it.
+  void look() {
+    const Tensor here = losses_.to(tensor::Device::cpu);
+    for (size_t i = 0; i < shares_.size();) {
+      double loss = 0;
+      const int64_t step = shares_[i].step;
+      for (; i < shares_.size() && shares_[i].step == step; ++i)
+        loss += shares_[i].share * double(here.data<float>()[i]);
+      check(std::isfinite(loss), "train: the loss is {} at step {}; a smaller train.rate may help", loss, step + 1);
+      state_.loss_sum += loss;
+      ++state_.loss_steps;
+      state_.loss = loss;
+    }
+    shares_.clear();
+    progress_of_adam_ = learner_.adam().progress();
     check(scales_loss() || progress_of_adam_.skipped == 0,
           "train: the gradient's norm is not finite at step {}; a smaller train.rate may help", state_.step);
   }
 
   void log_losses() {
+    look();
     if (state_.loss_steps == 0) return;
-    look_at_progress();
     json facts = {{"loss", state_.loss_sum / double(state_.loss_steps)}, {"pairs_per_second", std::round(rate())}};
     if (scales_loss()) {
       facts.update({{"loss_scale", progress_of_adam_.scale}, {"skipped_steps", progress_of_adam_.skipped}});
@@ -197,7 +227,7 @@ class Trainer {
     if (dev_.tokens.empty()) return true;
     const BeamOptions options{settings_.search.beam, true};
     std::vector<int64_t> ranks;
-    const auto found = search_all(model_, trie_, dev_.tokens, options, settings_.search.batch);
+    const auto found = search_all(search_, dev_.tokens, options, settings_.search.batch);
     for (size_t q = 0; q < found.size(); ++q) {
       std::vector<int32_t> items;
       for (const Hypothesis& hypothesis : found[q]) items.push_back(hypothesis.item);
@@ -212,13 +242,13 @@ class Trainer {
   }
 
   void commit(bool improved) {
-    look_at_progress();
+    look();
     std::map<std::string, std::string> files;
     if (improved || dev_.tokens.empty() || !run_.has("retriever.safetensors")) {
       files["retriever.safetensors"] = tensor::safetensors_bytes(nn::to_tensors(parameters_));
       state_.best_step = state_.step;
     }
-    files["checkpoint.safetensors"] = state_.save(parameters_, adam_);
+    files["checkpoint.safetensors"] = state_.save(parameters_, learner_.adam());
     files["log.jsonl"] = log_;
     files["settings.toml"] = to_toml(settings_);
     run_.commit(files);
@@ -232,9 +262,10 @@ class Trainer {
   const Progress& progress_;
   Retriever model_;
   nn::Parameters parameters_;
-  nn::Adam adam_;
-  kernels::LossScale progress_of_adam_ = adam_.progress();
+  Learner learner_;
+  kernels::LossScale progress_of_adam_ = learner_.adam().progress();
   Trie trie_;
+  BeamSearch search_{model_, trie_};
   std::vector<std::vector<int32_t>> texts_;  ///< tokens by query; empty where it trains nothing
   std::vector<Judgement> pairs_;
   DevQueries dev_;
@@ -242,7 +273,13 @@ class Trainer {
   double warmup_ = 1, cycle_ = 1;
   TrainingState state_;
   std::vector<int64_t> order_;
-  int64_t order_epoch_ = -1, first_ = 0;
+  int64_t order_epoch_ = -1, first_ = 0, prepared_ = 0;  ///< prepared_: parts
+  Tensor losses_;                                        ///< of the parts since the last look()
+  struct Share {
+    int64_t step;
+    double share;
+  };
+  std::vector<Share> shares_;  ///< of each loss in its step's
   std::string log_;
   std::chrono::steady_clock::time_point started_;
 };

@@ -4,6 +4,7 @@
 
 #include "autograd/functions.h"
 #include "autograd/indices.h"
+#include "tensor/graph.h"
 
 namespace autograd {
 
@@ -37,13 +38,13 @@ kernels::AttentionShape shape_of(const Tensor& q, const Tensor& k, const Tensor&
           k.rows()};
 }
 
-/// A table of pointers in the memory of the device that follows them.
+/// A table of pointers in the memory of the device that follows them, and the same for a graph as often as it runs.
 template <class T>
 Tensor pointers_on(tensor::Device device, const std::vector<const T*>& pointers) {
   static_assert(sizeof(const T*) == sizeof(int64_t));
   const Tensor here(tensor::Shape{int64_t(pointers.size())}, tensor::DType::i64);
   std::copy(pointers.begin(), pointers.end(), static_cast<const T**>(here.raw()));
-  return here.to(device);
+  return tensor::constant(here, device);
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ DropoutSite site_for(std::string_view op, const DropoutSite& site, const Variabl
   DropoutSite result = site;
   const tensor::Device device = x.value().device();
   result.mask = site.mask.to(device);
-  if (device != tensor::Device::cpu && !site.key_there.defined()) result.key_there = key_tensor(site.key).to(device);
+  if (site.rate > 0 && device != tensor::Device::cpu && !site.key_there.defined()) {
+    result.key_there = key_tensor(site.key).to(device);
+  }
   return result;
 }
 

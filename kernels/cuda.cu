@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "kernels/launch.h"
 
@@ -26,6 +28,7 @@ struct Context {
   std::mutex mutex;  // for all that follows
   void* scratch[2] = {};
   int64_t scratch_bytes[2] = {};
+  std::vector<void*> outgrown;  // not freed, since a recorded graph may use it; in all no more than what replaced it
 
   Context() {
     int devices = 0;
@@ -107,8 +110,8 @@ void* Cuda::scratch(int which, int64_t bytes) const {
   Context& c = context();
   const std::lock_guard lock(c.mutex);
   if (c.scratch_bytes[which] < bytes) {
-    cudaFree(c.scratch[which]);  // waits for what still uses it
-    c.scratch_bytes[which] = bytes + bytes / 4;
+    c.outgrown.push_back(c.scratch[which]);
+    c.scratch_bytes[which] = std::max(2 * c.scratch_bytes[which], bytes);
     c.scratch[which] = allocate(c.scratch_bytes[which]);
     if (c.scratch[which] == nullptr) c.scratch_bytes[which] = 0;
   }

@@ -25,9 +25,13 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cu
     note(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), "launch");
   }
 #ifdef ACE_SIMT
-  simt::launch(
-      function, __PRETTY_FUNCTION__, [=] { kernel(P(args)...); }, grid, block, shared_bytes);
-  (void)stream;
+  const char* const name = __PRETTY_FUNCTION__;
+  note(simt::queue(stream,
+                   [=] {
+                     simt::launch(
+                         function, name, [=] { kernel(P(args)...); }, grid, block, shared_bytes);
+                   }),
+       "launch");
 #else
   [&](P... values) {
     void* pointers[] = {static_cast<void*>(&values)...};

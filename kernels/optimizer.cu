@@ -99,6 +99,11 @@ __global__ void prepare_kernel(double clip, double unscale, const double* square
   prepare(clip, unscale, *squares, *loss, *step);
 }
 
+template <class T>
+__global__ void loss_gradient_kernel(double share, const LossScale* loss, T* gradient) {
+  *gradient = T(share * loss->scale);
+}
+
 }  // namespace
 
 template <class T>
@@ -120,9 +125,16 @@ void prepare_step(Cuda cuda, double clip, double unscale, const double* squares,
   launch(prepare_kernel, 1, 1, 0, cuda.stream(), clip, unscale, squares, loss, step);
 }
 
+template <class T>
+void loss_gradient(Cuda cuda, double share, const LossScale* loss, T* gradient) {
+  launch(loss_gradient_kernel<T>, 1, 1, 0, cuda.stream(), share, loss, gradient);
+}
+
 template void adam(Cuda, const AdamStep*, const AdamTensor<float>*, int64_t, int64_t);
 template void adam(Cuda, const AdamStep*, const AdamTensor<double>*, int64_t, int64_t);
 template void gradient_squares(Cuda, const AdamTensor<float>*, int64_t, int64_t, double*);
 template void gradient_squares(Cuda, const AdamTensor<double>*, int64_t, int64_t, double*);
+template void loss_gradient(Cuda, double, const LossScale*, float*);
+template void loss_gradient(Cuda, double, const LossScale*, double*);
 
 }  // namespace kernels

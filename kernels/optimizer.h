@@ -82,6 +82,12 @@ struct AdamTensor {
   int64_t n;
 };
 
+/// *gradient = share · scale, with which the backward pass of a loss begins.
+template <class T>
+void loss_gradient(Cpu, double share, const LossScale* loss, T* gradient) {
+  *gradient = T(share * loss->scale);
+}
+
 /// The step of all tensors as one loop over their elements, so that threads meet once, not once a tensor.
 template <class T>
 void adam(Cpu, const AdamStep* step, const AdamTensor<T>* tensors, int64_t count);
@@ -95,5 +101,7 @@ template <class T>
 void gradient_squares(Cuda, const AdamTensor<T>* tensors, int64_t count, int64_t total, double* squares);
 /// `prepare` where its numbers lie, without asking the host.
 void prepare_step(Cuda, double clip, double unscale, const double* squares, LossScale* loss, AdamStep* step);
+template <class T>
+void loss_gradient(Cuda, double share, const LossScale* loss, T* gradient);
 
 }  // namespace kernels

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "tensor/graph.h"
+
 namespace nn {
 
 void Linear::parameters(const std::string& name, Parameters& into) const {
@@ -23,18 +25,17 @@ void FeedForward::parameters(const std::string& name, Parameters& into) const {
   down.parameters(join(name, "down"), into);
 }
 
-Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type, tensor::Device device) {
-  int32_t last = 0;
-  for (const int32_t t : positions.values<int32_t>()) last = std::max(last, t);
-  Tensor table(Shape{last + 1, width}, DType::f64);
+Variable sinusoidal_positions(const Tensor& positions, int64_t longest, int64_t width, DType type,
+                              tensor::Device device) {
+  Tensor table(Shape{longest, width}, DType::f64);
   for (int64_t i = 0; i < width; ++i) {
     const double length = std::pow(10000.0, double(i - i % 2) / double(width));
     double* const column = table.data<double>() + i;
-    for (int64_t t = 0; t <= last; ++t) {
+    for (int64_t t = 0; t < longest; ++t) {
       column[t * width] = i % 2 == 0 ? std::sin(double(t) / length) : std::cos(double(t) / length);
     }
   }
-  return autograd::embedding(Variable(table.to(type).to(device)), positions);
+  return autograd::embedding(Variable(tensor::constant(table.to(type), device)), positions);
 }
 
 }  // namespace nn

@@ -51,8 +51,8 @@ struct FeedForward {
 };
 
 /// PE[t, 2i] = sin(t / 10000^(2i/d)), PE[t, 2i+1] = cos(same) for the given t (Vaswani et al. 2017, section 3.5).
-/// positions i32 [n] on the CPU → a constant [n, width] on the device.
-Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type,
+/// positions i32 [n], below `longest` → a constant [n, width] on the device.
+Variable sinusoidal_positions(const Tensor& positions, int64_t longest, int64_t width, DType type,
                               tensor::Device device = tensor::Device::cpu);
 
 }  // namespace nn

@@ -1,28 +1,21 @@
 #include "nn/optimizer.h"
 
-#include <cmath>
+#include <cstddef>
 
 #include "kernels/reduce.h"
+#include "tensor/graph.h"
 
 namespace nn {
 
-namespace {
-
-/// What lies in the memory of a device from step to step.
-struct There {
-  kernels::LossScale progress;
+/// What goes from step to step besides moments; `step.rate` is where a State begins.
+struct Adam::State {
   kernels::AdamStep step;
-  double squares;
+  kernels::LossScale progress;
+  double squares = 0;
 };
 
-tensor::Device device_of(const Parameters& parameters) {
-  return parameters.empty() ? tensor::Device::cpu : parameters.front().variable.value().device();
-}
-
-}  // namespace
-
-Adam::Adam(Parameters parameters, Options options)
-    : parameters_(std::move(parameters)), options_(options), progress_(options.scale) {
+Adam::Adam(Parameters parameters, Options options) : parameters_(std::move(parameters)) {
+  if (!parameters_.empty()) device_ = parameters_.front().variable.value().device();
   for (const Parameter& parameter : parameters_) {
     tensor::check(parameter.variable.dtype() == parameters_.front().variable.dtype(),
                   "adam: {} is {}, expected {} as the first", parameter.name,
@@ -30,23 +23,33 @@ Adam::Adam(Parameters parameters, Options options)
     first_.push_back(tensor::zeros_like(parameter.variable.value()));
     second_.push_back(tensor::zeros_like(parameter.variable.value()));
   }
+  State state;
+  state.step.beta1 = options.beta1, state.step.beta2 = options.beta2, state.step.epsilon = options.epsilon;
+  state.step.l2 = options.l2, state.step.weight_decay = options.weight_decay;
+  state.progress = options.scale;
+  state_ = Tensor(Shape{int64_t(sizeof state)}, DType::u8, device_);
+  tensor::transfer(state_.raw(), device_, &state, tensor::Device::cpu, sizeof state);
 }
 
-void Adam::step(double rate, double clip) {
-  const tensor::Range range(device_of(parameters_), "adam");
-  kernels::AdamStep settings;
-  settings.rate = rate;
-  settings.beta1 = options_.beta1, settings.beta2 = options_.beta2, settings.epsilon = options_.epsilon;
-  settings.l2 = options_.l2, settings.weight_decay = options_.weight_decay;
+Adam::State& Adam::state_there() const { return *static_cast<State*>(state_.raw()); }
+
+void Adam::step(double rate, double clip) { step(tensor::full(Shape{1}, DType::f64, rate, device_), clip); }
+
+void Adam::step(const Tensor& rate, double clip) {
+  static_assert(offsetof(State, step) == 0 && offsetof(kernels::AdamStep, rate) == 0);
+  const tensor::Range range(device_, "adam");
+  tensor::check(rate.elements() == 1 && rate.device() == device_, "adam: expected one rate on {}, found {} on {}",
+                tensor::name_of(device_), rate.shape(), tensor::name_of(rate.device()));
+  tensor::transfer(state_.raw(), device_, rate.data<double>(), device_, sizeof(double));
   if (!parameters_.empty()) {
     tensor::dispatch(tensor::floating, parameters_.front().variable.value(),
-                     [&](auto backend, auto type) { step_all<decltype(type)>(backend, settings, clip); });
+                     [&](auto backend, auto type) { step_all<decltype(type)>(backend, clip); });
   }
   clear_gradients(parameters_);
 }
 
 template <class T, class Backend>
-void Adam::step_all(Backend backend, kernels::AdamStep step, double clip) {
+void Adam::step_all(Backend backend, double clip) {
   std::vector<kernels::AdamTensor<T>> tensors;
   int64_t total = 0;
   for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -57,33 +60,34 @@ void Adam::step_all(Backend backend, kernels::AdamStep step, double clip) {
         {value.data<T>(), gradient.data<T>(), first_[i].data<T>(), second_[i].data<T>(), value.elements()});
   }
   const int64_t count = int64_t(tensors.size());
+  State& state = state_there();
   if constexpr (std::is_same_v<Backend, kernels::Cpu>) {
-    double squares = 0;
-    for (const auto& t : tensors) squares += kernels::sum_of_squares(backend, t.gradient, t.n);
-    kernels::prepare(clip, 1, squares, progress_, step);
-    if (!step.skip) kernels::adam(backend, &step, tensors.data(), count);
+    state.squares = 0;
+    for (const auto& t : tensors) state.squares += kernels::sum_of_squares(backend, t.gradient, t.n);
+    kernels::prepare(clip, 1, state.squares, state.progress, state.step);
+    if (!state.step.skip) kernels::adam(backend, &state.step, tensors.data(), count);
   } else {
-    const tensor::Device device = device_of(parameters_);
-    const int64_t bytes = count * int64_t(sizeof tensors[0]);
-    if (!there_.defined()) {
-      there_ = Tensor(Shape{int64_t(sizeof(There))}, DType::u8, device);
-      tensor::transfer(there_.raw(), device, &progress_, tensor::Device::cpu, sizeof progress_);
-    }
-    There* const there = static_cast<There*>(there_.raw());
-    const Tensor list(Shape{bytes}, DType::u8, device);
-    tensor::transfer(list.raw(), device, tensors.data(), tensor::Device::cpu, bytes);
-    tensor::transfer(&there->step, device, &step, tensor::Device::cpu, sizeof step);
+    const Tensor here(Shape{count * int64_t(sizeof tensors[0])}, DType::u8);
+    std::copy(tensors.begin(), tensors.end(), static_cast<kernels::AdamTensor<T>*>(here.raw()));
+    const Tensor list = tensor::constant(here, device_);
     const auto* const on_device = static_cast<const kernels::AdamTensor<T>*>(list.raw());
-    kernels::gradient_squares(backend, on_device, count, total, &there->squares);
-    kernels::prepare_step(backend, clip, 1, &there->squares, &there->progress, &there->step);
-    kernels::adam(backend, &there->step, on_device, count, total);
+    kernels::gradient_squares(backend, on_device, count, total, &state.squares);
+    kernels::prepare_step(backend, clip, 1, &state.squares, &state.progress, &state.step);
+    kernels::adam(backend, &state.step, on_device, count, total);
   }
 }
 
+Tensor Adam::loss_gradient(const Tensor& loss, double share) const {
+  Tensor gradient = tensor::empty_like(loss);
+  tensor::dispatch(tensor::floating, gradient, [&](auto backend, auto type) {
+    kernels::loss_gradient(backend, share, &state_there().progress, gradient.data<decltype(type)>());
+  });
+  return gradient;
+}
+
 kernels::LossScale Adam::progress() const {
-  if (!there_.defined()) return progress_;
   kernels::LossScale result;
-  tensor::transfer(&result, tensor::Device::cpu, there_.raw(), there_.device(), sizeof result);
+  tensor::transfer(&result, tensor::Device::cpu, &state_there().progress, device_, sizeof result);
   return result;
 }
 
@@ -98,12 +102,11 @@ std::map<std::string, Tensor> Adam::state() const {
 
 void Adam::load(const tensor::Safetensors& file, const kernels::LossScale& progress) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    first_[i] = file.at("first." + parameters_[i].name, first_[i].shape()).to(first_[i].dtype()).to(first_[i].device());
-    second_[i] =
-        file.at("second." + parameters_[i].name, second_[i].shape()).to(second_[i].dtype()).to(second_[i].device());
+    for (const auto& [prefix, moment] : {std::pair("first.", first_[i]), std::pair("second.", second_[i])}) {
+      tensor::copy(moment, file.at(prefix + parameters_[i].name, moment.shape()).to(moment.dtype()));
+    }
   }
-  progress_ = progress;
-  there_ = Tensor();
+  tensor::transfer(&state_there().progress, device_, &progress, tensor::Device::cpu, sizeof progress);
 }
 
 void clear_gradients(const Parameters& parameters) {

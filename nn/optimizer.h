@@ -22,6 +22,10 @@ class Adam {
   /// parameter without gradient stays, and so do its moments. Gradients are cleared. On a device all this is queued;
   /// the host is not waited for.
   void step(double rate, double clip = 0);
+  /// The same from a rate (f64, one element) that is where the parameters are: work for a tensor::Graph.
+  void step(const Tensor& rate, double clip);
+  /// `share` times the loss's scale: where the gradient of `loss` (one element) begins.
+  Tensor loss_gradient(const Tensor& loss, double share = 1) const;
   /// The loss's scale for the next backward(), steps taken, steps skipped; from a device once all queued is done.
   kernels::LossScale progress() const;
 
@@ -30,13 +34,14 @@ class Adam {
   void load(const tensor::Safetensors& file, const kernels::LossScale& progress);
 
  private:
+  struct State;
   template <class T, class Backend>
-  void step_all(Backend backend, kernels::AdamStep step, double clip);
+  void step_all(Backend backend, double clip);
+  State& state_there() const;
   Parameters parameters_;
+  tensor::Device device_ = tensor::Device::cpu;
   std::vector<Tensor> first_, second_;
-  Options options_;
-  kernels::LossScale progress_;  ///< on the CPU
-  Tensor there_;                 ///< on a device: u8, a kernels::LossScale and behind it a kernels::AdamStep and Σ g²
+  Tensor state_;  ///< u8, one State, where the parameters are
 };
 
 void clear_gradients(const Parameters& parameters);

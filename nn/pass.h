@@ -14,8 +14,14 @@ class Pass {
   /// Training: every call of drop() is a site of its own, numbered in call order; masks follow from (seed, step, site).
   /// `device` is where the model is: the two are brought there once.
   Pass(double rate, uint64_t seed, uint64_t step, tensor::Device device = tensor::Device::cpu)
-      : rate_(rate), key_{seed, step} {
-    if (rate > 0 && device != tensor::Device::cpu) key_there_ = autograd::key_tensor(key_).to(device);
+      : Pass(rate, autograd::key_tensor({seed, step}).to(device)) {}
+  /// The same from a key (autograd::key_tensor) that is where the model is.
+  Pass(double rate, const Tensor& key) : rate_(rate) {
+    if (key.device() != tensor::Device::cpu) {
+      key_there_ = key;
+    } else {
+      key_ = {uint64_t(key.data<int64_t>()[0]), uint64_t(key.data<int64_t>()[1])};
+    }
   }
   /// Training with given masks (u8, 1 keeps), one per site in call order: to compare with another implementation.
   Pass(double rate, std::span<const Tensor> masks) : rate_(rate), masks_(masks), given_(true) {}

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "kernels/backend.h"
+#include "tensor/graph.h"
 #include "tensor/transfer.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -83,7 +84,13 @@ void CachingAllocator::release_cached() {
   release_locked();
 }
 
+void CachingAllocator::keep(int change) {
+  const std::lock_guard lock(mutex_);
+  kept_ += change;
+}
+
 void CachingAllocator::release_locked() {
+  if (kept_ > 0) return;
   for (auto& [size, blocks] : free_blocks_) {
     for (void* block : blocks) {
       if (on_host_) guard(block, size, size);
@@ -99,14 +106,35 @@ AllocatorStatistics CachingAllocator::statistics() const {
   return statistics_;
 }
 
+// Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
+#ifdef ACE_CUDA
+namespace {
+CachingAllocator& cuda_allocator() {
+  static CachingAllocator& cuda =
+      *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
+  return cuda;
+}
+/// While a graph is recorded nothing may be freed.
+void* allocate_for_graphs(int64_t bytes) {
+  void* const block = kernels::Cuda::allocate(bytes);
+  if (block != nullptr || recording_graph()) return block;
+  cuda_allocator().release_cached();
+  return kernels::Cuda::allocate(bytes);
+}
+}  // namespace
+
+CachingAllocator& graph_allocator() {
+  static CachingAllocator& graphs =
+      *new CachingAllocator("cuda", allocate_for_graphs, kernels::Cuda::free, /*on_host=*/false);
+  return graphs;
+}
+#endif
+
 CachingAllocator& allocator(Device device) {
   const char* const reason = missing(device);
   check(reason == nullptr, "device {}: {}", name_of(device), reason == nullptr ? "" : reason);
-  // Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
 #ifdef ACE_CUDA
-  static CachingAllocator& cuda =
-      *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
-  if (device == Device::cuda) return cuda;
+  if (device == Device::cuda) return within_graph() ? graph_allocator() : cuda_allocator();
 #endif
   static CachingAllocator& cpu = *new CachingAllocator("cpu", allocate_on_cpu, std::free);
   return cpu;

@@ -30,8 +30,10 @@ class CachingAllocator {
   /// Uninitialised memory for at least `bytes` (0 is allowed); goes back to the cache with the last owner. When the
   /// system has none left, the cache is released and the system asked again before this fails.
   Storage allocate(int64_t bytes);
-  /// Gives all cached blocks back to the system.
+  /// Gives all cached blocks back to the system, unless they are kept.
   void release_cached();
+  /// +1: keeps cached blocks, since somebody will use them by their addresses; −1: one who does less.
+  void keep(int change);
   AllocatorStatistics statistics() const;
 
  private:
@@ -46,13 +48,16 @@ class CachingAllocator {
   mutable std::mutex mutex_;
   std::unordered_map<int64_t, std::vector<void*>> free_blocks_;  ///< by block size
   AllocatorStatistics statistics_;
+  int kept_ = 0;
 };
 
 /// The size of the block that serves `bytes`: four sizes per power of two, multiples of 64, so at most a quarter is
 /// spare.
 int64_t block_size(int64_t bytes);
 
-/// The allocator of a device; fails for a device that is not to be had (transfer.h, missing).
+/// The allocator of a device; fails for a device that is not to be had (transfer.h, missing). On a GPU what a graph's
+/// work makes (graph.h) comes from memory of its own, which stays as long as there are graphs.
 CachingAllocator& allocator(Device device = Device::cpu);
+CachingAllocator& graph_allocator();
 
 }  // namespace tensor

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "kernels/backend.h"
+#include "tensor/graph.h"
 
 namespace tensor {
 namespace {
@@ -45,6 +46,7 @@ void check_kernels(Device device) {
 
 void synchronize(Device device) {
   if (device != Device::cuda) return;
+  check(!recording_graph(), "graph: the host cannot wait for work that is being recorded");
   kernels::Cuda().synchronize();
   check_kernels(device);
 }
@@ -52,6 +54,9 @@ void synchronize(Device device) {
 void transfer(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
   const kernels::Cuda cuda;
   if (bytes == 0) return;
+  check(to_device == from_device || !recording_graph(),
+        "graph: {} bytes from {} to {}, which work that is being recorded cannot copy", bytes, name_of(from_device),
+        name_of(to_device));
   if (to_device == Device::cpu && from_device == Device::cpu) {
     std::memcpy(to, from, size_t(bytes));
   } else if (to_device == Device::cpu) {

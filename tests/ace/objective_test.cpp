@@ -178,6 +178,35 @@ TEST(Objective, OnePassOverBothCopiesEqualsTwoPassesWithTheirOwnMasks) {
   }
 }
 
+/// Loss and gradients of the same pairs.
+TEST(Objective, ADeadTextChangesNothing) {
+  tensor::Random random(7);
+  const Retriever model = tiny::retriever(tiny::sizes({4, 3, 5}), 8, DType::f64);
+  const nn::Parameters parameters = nn::parameters(model);
+  const Tensor identifiers = tiny::draw_table({4, 3, 5}, 60, random).tokens.range(0, 4);
+  Pairs pairs = pairs_of(model, tiny::draw_queries(4, 5, random), identifiers, true);
+  std::vector<std::vector<Tensor>> results;
+  for (const bool padded : {false, true}) {
+    if (padded) {
+      pairs.text = pairs.text.padded();
+      const Tensor before = pairs.inputs;
+      pairs.inputs = tensor::zeros({before.elements() + 3}, DType::i32);
+      std::ranges::copy(before.values<int32_t>(), pairs.inputs.data<int32_t>());
+    }
+    nn::Pass pass(0.2, 3, 4);  // masks follow from the place in the batch, and the dead text is the last
+    const Objective found = objective(model, pairs, 0.4, pass);
+    found.loss.backward();
+    std::vector<Tensor>& result = results.emplace_back(std::vector{found.loss.value()});
+    for (const nn::Parameter& p : parameters) result.push_back(p.variable.gradient().clone());
+    nn::clear_gradients(parameters);
+  }
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    for (int64_t k = 0; k < results[0][i].elements(); ++k) {
+      EXPECT_NEAR(results[0][i].data<double>()[k], results[1][i].data<double>()[k], 1e-13) << i;
+    }
+  }
+}
+
 TEST(Objective, EveryParameterHasAGradientThatFiniteDifferencesConfirm) {
   tensor::Random random(9);
   RetrieverOptions options = tiny::sizes({3, 2}, 8);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <thread>
 
@@ -19,10 +20,37 @@ TEST(Sequences, BeginAtTheirOffsetsAndCountPositionsAnew) {
   EXPECT_EQ(s.rows(), 6);
 }
 
+TEST(TextBatch, PaddedHasDeadTextsBehindAndRowsOfFewNumbers) {
+  EXPECT_EQ(step_of_rows(1), 32);
+  EXPECT_EQ(step_of_rows(1500), 64);
+  EXPECT_EQ(step_of_rows(6144), 256);
+  for (const int64_t rows : {1, 31, 32, 1000, 1023, 1024, 5000}) {
+    const TextBatch batch = TextBatch::pack(Texts{std::vector<int32_t>(size_t(rows), 5), {}});
+    const TextBatch padded = batch.padded();
+    const int64_t all = padded.sequences.rows(), step = step_of_rows(rows), dead = padded.dead;
+    EXPECT_EQ(all % step, 0);
+    EXPECT_LE(all, rows + step + dead);
+    EXPECT_EQ(dead, std::max<int64_t>(step / 64, 1));
+    EXPECT_EQ(padded.sequences.count(), 2 + dead);
+    EXPECT_EQ(padded.sequences.longest, std::max<int64_t>(64, int64_t(std::bit_ceil(uint64_t(rows)))));
+    for (int64_t r = 0; r < all; ++r) {
+      EXPECT_EQ(padded.tokens.data<int32_t>()[r], r < rows ? 5 : 0);
+      EXPECT_EQ(padded.sequences.positions.data<int32_t>()[r], r < rows ? r : 0);
+    }
+    const auto offsets = padded.sequences.offsets.values<int32_t>();
+    EXPECT_EQ(offsets[2], rows);
+    EXPECT_EQ(offsets.back(), all);
+    for (size_t t = 2; t + 1 < offsets.size(); ++t) {
+      EXPECT_GE(offsets[t + 1] - offsets[t], 1);
+      EXPECT_LE(offsets[t + 1] - offsets[t], 66);
+    }
+  }
+}
+
 TEST(Positions, FollowTheirFormula) {
   const Tensor at = Tensor::of<int32_t>(Shape{3}, {0, 5, 61});
   for (const int64_t width : {1, 6, 7}) {
-    const Variable table = sinusoidal_positions(at, width, DType::f64);
+    const Variable table = sinusoidal_positions(at, 62, width, DType::f64);
     ASSERT_EQ(table.shape(), (Shape{3, width}));
     for (int64_t r = 0; r < 3; ++r) {
       const double t = at.data<int32_t>()[r];

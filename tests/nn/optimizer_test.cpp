@@ -55,6 +55,13 @@ TEST(Adam, FollowsItsFormula) { expect_formula({}, 1); }
 TEST(Adam, FollowsItsFormulaWithOtherSettingsAndAScaledGradient) { expect_formula({0.8, 0.95, 1e-3, 0.1, 0}, 4); }
 TEST(AdamW, ShrinksParametersApartFromTheGradient) { expect_formula({0.9, 0.999, 1e-8, 0, 0.3}, 1); }
 
+TEST(Adam, ALossBeginsWithItsScale) {
+  Adam::Options options;
+  options.scale = {8, 8, 8};
+  const Adam adam(one({1}), options);
+  EXPECT_EQ(adam.loss_gradient(Tensor({}, DType::f32), 0.25).item(), 2);
+}
+
 TEST(Adam, StepsByTheRateAtFirstWhateverTheGradientsSize) {
   const Parameters parameters = one({1, 1, 1});
   Adam adam(parameters);

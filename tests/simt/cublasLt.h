@@ -17,6 +17,7 @@ enum cublasStatus_t {
   CUBLAS_STATUS_SUCCESS = 0,
   CUBLAS_STATUS_NOT_INITIALIZED = 1,
   CUBLAS_STATUS_INVALID_VALUE = 7,
+  CUBLAS_STATUS_EXECUTION_FAILED = 13,
   CUBLAS_STATUS_NOT_SUPPORTED = 15,
 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_64F = 70 };
@@ -99,6 +100,8 @@ inline const char* cublasLtGetStatusName(cublasStatus_t status) {
       return "CUBLAS_STATUS_NOT_INITIALIZED";
     case CUBLAS_STATUS_INVALID_VALUE:
       return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
     case CUBLAS_STATUS_NOT_SUPPORTED:
       return "CUBLAS_STATUS_NOT_SUPPORTED";
   }
@@ -263,6 +266,28 @@ inline cublasStatus_t judge(const cublasLtMatmulDescOpaque_t& product, const cub
   return CUBLAS_STATUS_SUCCESS;
 }
 
+inline void multiply(const cublasLtMatmulDescOpaque_t& product, double factor, const void* a,
+                     const cublasLtMatrixLayoutOpaque_t& a_layout, const void* b,
+                     const cublasLtMatrixLayoutOpaque_t& b_layout, double kept, const void* c,
+                     const cublasLtMatrixLayoutOpaque_t& c_layout, void* d,
+                     const cublasLtMatrixLayoutOpaque_t& d_layout) {
+  const LtMatrix left{a_layout, product.transposed_a == CUBLAS_OP_T},
+      right{b_layout, product.transposed_b == CUBLAS_OP_T}, before{c_layout}, out{d_layout};
+  for (int64_t p = 0; p < d_layout.batch; ++p) {
+    for (int64_t col = 0; col < out.cols(); ++col) {
+      for (int64_t row = 0; row < out.rows(); ++row) {
+        double sum = 0;
+        for (int64_t q = 0; q < left.cols(); ++q) sum += left.at(a, p, row, q) * right.at(b, p, q, col);
+        if (product.compute == CUBLAS_COMPUTE_32F) sum = double(float(sum));
+        sum = factor * sum + (kept == 0 ? 0 : kept * before.at(c, p, row, col));
+        if ((product.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) sum += LtMatrix::number(product.bias, d_layout.type, row);
+        if ((product.epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && sum < 0) sum = 0;
+        out.store(d, p, row, col, sum);
+      }
+    }
+  }
+}
+
 }  // namespace simt
 
 inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
@@ -292,7 +317,7 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
                                      cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                                      cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
                                      const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t workspace_bytes,
-                                     cudaStream_t) {
+                                     cudaStream_t stream) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   const cublasStatus_t wrong = simt::judge(*product, *a_layout, *b_layout, *c_layout, *d_layout);
   if (wrong != CUBLAS_STATUS_SUCCESS) return wrong;
@@ -309,24 +334,14 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
     if (workspace == nullptr || address(workspace) % 256 != 0 || workspace_bytes < algorithm->workspace) {
       return CUBLAS_STATUS_INVALID_VALUE;
     }
-    std::memset(workspace, 0xff, algorithm->workspace);
   }
-  const simt::LtMatrix left{*a_layout, product->transposed_a == CUBLAS_OP_T},
-      right{*b_layout, product->transposed_b == CUBLAS_OP_T}, before{*c_layout}, out{*d_layout};
-  const double factor = simt::LtMatrix::number(alpha, product->scale, 0),
-               kept = simt::LtMatrix::number(beta, product->scale, 0);
-  for (int64_t p = 0; p < d_layout->batch; ++p) {
-    for (int64_t col = 0; col < out.cols(); ++col) {
-      for (int64_t row = 0; row < out.rows(); ++row) {
-        double sum = 0;
-        for (int64_t q = 0; q < left.cols(); ++q) sum += left.at(a, p, row, q) * right.at(b, p, q, col);
-        if (product->compute == CUBLAS_COMPUTE_32F) sum = double(float(sum));
-        sum = factor * sum + (kept == 0 ? 0 : kept * before.at(c, p, row, col));
-        if (biased) sum += simt::LtMatrix::number(product->bias, d_layout->type, row);
-        if ((product->epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && sum < 0) sum = 0;
-        out.store(d, p, row, col, sum);
-      }
-    }
-  }
-  return CUBLAS_STATUS_SUCCESS;
+  const auto number = [](const void* x, cudaDataType_t type) { return simt::LtMatrix::number(x, type, 0); };
+  const double factor = number(alpha, product->scale), kept = number(beta, product->scale);
+  const cudaError_t error =
+      simt::queue(stream, [=, product = *product, a_layout = *a_layout, b_layout = *b_layout, c_layout = *c_layout,
+                           d_layout = *d_layout, used = size_t(algorithm->workspace)] {
+        if (used > 0) std::memset(workspace, 0xff, used);
+        simt::multiply(product, factor, a, a_layout, b, b_layout, kept, c, c_layout, d, d_layout);
+      });
+  return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

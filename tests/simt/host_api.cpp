@@ -1,17 +1,11 @@
 #include "tests/simt/host_api.h"
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <mutex>
-
-struct CUstream_st {};
-struct CUevent_st {
-  std::chrono::steady_clock::time_point when;
-};
 
 namespace {
 
@@ -73,10 +67,20 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
+    case cudaErrorIllegalState:
+      return "the operation cannot be performed in the present state";
     case cudaErrorNotReady:
       return "device not ready";
     case cudaErrorLaunchFailure:
       return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+      return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureIsolation:
+      return "dependency created on uncaptured work in another stream";
+    case cudaErrorCapturedEvent:
+      return "operation not permitted on an event last recorded in a capturing stream";
   }
   return "unrecognized error code";
 }
@@ -85,7 +89,7 @@ const char* cudaGetErrorName(cudaError_t error) { return cudaGetErrorString(erro
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaSetDevice(int number) { return noted(number == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaGetDevice(int* number) { return *number = 0, cudaSuccess; }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return simt::forbidden(simt::Call::waits); }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 12000, cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = 12000, cudaSuccess; }
 
@@ -140,6 +144,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int num
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
+  if (const cudaError_t error = simt::forbidden(simt::Call::at_once); error != cudaSuccess) return error;
   Device& d = device();
   const std::lock_guard lock(d.mutex);
   if (bytes > all_memory - d.used || posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
@@ -151,6 +156,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  if (const cudaError_t error = simt::forbidden(simt::Call::frees); error != cudaSuccess) return error;
   Device& d = device();
   const std::lock_guard lock(d.mutex);
   const auto block = d.blocks.find(static_cast<char*>(memory));
@@ -177,48 +183,46 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  if (bytes == 0) return cudaSuccess;
+namespace {
+
+/// Whether both ends of a copy are where its kind says.
+bool placed(const void* to, const void* from, cudaMemcpyKind kind) {
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  if (kind != cudaMemcpyDefault && (on_device(to) != to_device || on_device(from) != from_device)) {
-    return noted(cudaErrorInvalidValue);
-  }
+  return kind == cudaMemcpyDefault || (on_device(to) == to_device && on_device(from) == from_device);
+}
+
+void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  if (!placed(to, from, kind)) return (void)noted(cudaErrorInvalidValue);
   std::memmove(to, from, bytes);
-  return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
-  return cudaMemcpy(to, from, bytes, kind);
+void set(void* memory, int value, size_t bytes) {
+  if (!on_device(memory)) return (void)noted(cudaErrorInvalidValue);
+  std::memset(memory, value, bytes);
 }
-cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
+
+}  // namespace
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (bytes == 0) return cudaSuccess;
+  if (kind != cudaMemcpyDeviceToDevice) {
+    if (const cudaError_t error = simt::forbidden_on(stream); error != cudaSuccess) return error;
+  }
+  if (!placed(to, from, kind)) return noted(cudaErrorInvalidValue);
+  return simt::queue(stream, [=] { copy(to, from, bytes, kind); });
+}
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  const cudaError_t error = simt::forbidden(simt::Call::at_once);
+  return error != cudaSuccess ? error : cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+}
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
   if (!on_device(memory)) return noted(cudaErrorInvalidValue);
-  std::memset(memory, value, bytes);
-  return cudaSuccess;
+  return simt::queue(stream, [=] { set(memory, value, bytes); });
 }
-cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
-  return cudaMemset(memory, value, bytes);
-}
-
-cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = new CUstream_st, cudaSuccess; }
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
-
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return *event = new CUevent_st, cudaSuccess; }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
-cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  event->when = std::chrono::steady_clock::now();
-  return cudaSuccess;
-}
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  *milliseconds = std::chrono::duration<float, std::milli>(end->when - start->when).count();
-  return cudaSuccess;
+cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
+  const cudaError_t error = simt::forbidden(simt::Call::at_once);
+  return error != cudaSuccess ? error : cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {

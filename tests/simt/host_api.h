@@ -1,11 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 
 #include "tests/simt/runner.h"
 
 /// The host's part of the CUDA runtime over the host's memory, with one device. Device memory is an exact block of the
-/// heap, its bits all 1; everything queued has happened when the call returns. Copies check on which side their
-/// pointers are. Values of enumerators are NVIDIA's.
+/// heap, its bits all 1; everything queued has happened when the call returns, unless its stream is being captured
+/// (streams.cpp). Copies check on which side their pointers are. Values of enumerators are NVIDIA's.
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
@@ -14,8 +15,13 @@ enum cudaError_t {
   cudaErrorInvalidMemcpyDirection = 21,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorIllegalState = 401,
   cudaErrorNotReady = 600,
-  cudaErrorLaunchFailure = 719
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorCapturedEvent = 907
 };
 using cudaError = cudaError_t;
 enum cudaMemcpyKind {
@@ -53,6 +59,13 @@ using cudaEvent_t = struct CUevent_st*;
 inline constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
 inline constexpr unsigned cudaHostAllocDefault = 0;
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
+using cudaGraph_t = struct CUgraph_st*;
+using cudaGraphExec_t = struct CUgraphExec_st*;
 
 cudaError_t cudaGetLastError();
 cudaError_t cudaPeekAtLastError();
@@ -102,6 +115,13 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags = 0);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value);
 template <class... P>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribute, int value) {
@@ -112,6 +132,14 @@ namespace simt {
 
 /// What cudaGetLastError() will say next.
 void set_last_error(int code);
+/// Does the work at once; while the stream is being captured it becomes a part of the graph and is not done.
+cudaError_t queue(cudaStream_t stream, std::function<void()> work);
+/// What a call has to return because a stream is being captured, which it then spoils. The host may not wait for a
+/// captured stream or copy from and to it, and free no memory; what allocates or copies at once is for relaxed
+/// captures alone.
+enum class Call { waits, frees, at_once };
+cudaError_t forbidden(Call call);
+cudaError_t forbidden_on(cudaStream_t stream);
 /// The compute capability that the device says it has; 7.0 until then.
 void set_capability(int major, int minor);
 

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 
 #include "ace/evaluate.h"
-#include "ace/objective.h"
+#include "ace/learner.h"
 #include "ace/search.h"
+#include "ace/stop.h"
 #include "ace/train.h"
 #include "nn/optimizer.h"
 #include "tests/ace/tiny.h"
@@ -77,14 +79,105 @@ TEST(RetrieverOnDevice, FindsTheSameBeams) {
   }
 }
 
-/// The whole program's way, with settings so small that a simulated card gets through.
-TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
+/// A learner's parameters and losses after some batches, steps done by graphs or op by op.
+std::string learned(bool graphs, kernels::Precision precision) {
+  nn::Initializer init(1, tensor::DType::f32, precision);
+  const Retriever model(tiny::sizes({6, 5, 4}), init);
+  const nn::Parameters parameters = nn::parameters(model);
+  nn::move(parameters, Device::cuda);
+  Learner::Options options{0.1, 1.0, 1.0, 1, {}};
+  if (precision == kernels::Precision::f16) options.adam.scale = {65536, 1, 65536, 2};
+  Learner learner(model, options);
+  tensor::Random random(3);
+  const tensor::Tensor identifiers = tiny::draw_table({6, 5, 4}, 12, random).tokens;
+  const auto texts = tiny::draw_queries(16, 3, random);
+  const auto prepare = [&](int64_t step) {
+    const int64_t first = step % 2;  // other numbers of the same form
+    learner.prepare(std::span(texts).subspan(size_t(first), 3), identifiers.range(first, first + 3), uint64_t(step),
+                    1e-3 * double(step + 1));
+  };
+  std::map<std::string, tensor::Tensor> result;
+  prepare(0);
+  for (int64_t step = 0; step < 5; ++step) {
+    prepare(step + 1);
+    const tensor::Tensor loss = graphs ? learner.step() : learner.add(1);
+    if (!graphs) learner.finish(1e-3 * double(step + 1));
+    result[fmt::format("loss {}", step)] = loss.to(Device::cpu);
+  }
+  result.merge(nn::to_tensors(parameters));
+  result.merge(learner.adam().state());
+  return tensor::safetensors_bytes(result);
+}
+
+TEST(RetrieverOnDevice, LearnsByGraphsBitForBitAsWithoutThem) {
   SKIP_WITHOUT_DEVICE();
+  for (const auto precision : {kernels::Precision::full, kernels::Precision::f16}) {
+    EXPECT_TRUE(learned(true, precision) == learned(false, precision));
+  }
+}
+
+TEST(RetrieverOnDevice, FindsTheSameByGraphsForOtherTextsOfTheSameForm) {
+  SKIP_WITHOUT_DEVICE();
+  tensor::Random random(6);
+  const std::vector<int64_t> vocabulary = {6, 5, 4};
+  const Retriever model = tiny::retriever(tiny::sizes(vocabulary), 2);
+  const Trie trie(tiny::draw_table(vocabulary, 40, random));
+  nn::move(nn::parameters(model), Device::cuda);
+  const BeamSearch search(model, trie);
+  for (int call = 0; call < 4; ++call) {
+    const auto text = nn::TextBatch::pack(tiny::draw_queries(2, 6, random));
+    const BeamOptions options{call == 2 ? 5 : 3, true};  // in between another form
+    const auto expected = beam_search(model, text, trie, options), found = search(text, options);
+    ASSERT_EQ(found.size(), 2u);
+    for (size_t q = 0; q < found.size(); ++q) {
+      ASSERT_EQ(found[q].size(), expected[q].size());
+      for (size_t i = 0; i < found[q].size(); ++i) {
+        EXPECT_EQ(found[q][i].tokens, expected[q][i].tokens);
+        EXPECT_EQ(found[q][i].score, expected[q][i].score);
+      }
+    }
+  }
+}
+
+/// Settings so small that a simulated card gets through.
+Settings smallest() {
   Settings settings = tiny::settings();
   settings.kmeans.clusters = 4, settings.kmeans.batch = 64;
   settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.warmup_epochs = 1, settings.rqvae.batch = 64;
   settings.train.epochs = 1, settings.train.batch = 256, settings.train.dev_queries = 4;
   settings.search.beam = 3;
+  return settings;
+}
+
+TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
+  SKIP_WITHOUT_DEVICE();
+  Settings settings = smallest();
+  const tiny::Runs runs(settings);
+  settings.device = Device::cuda;
+  settings.train.batch = 4, settings.train.omega = 0, settings.train.evaluate_epochs = 0;
+  for (const int64_t parts : {1, 2}) {
+    settings.train.accumulate = parts;
+    const auto bytes_after = [&](const std::string& name, std::initializer_list<int64_t> stops) {
+      ace::Run run = runs.copy(name + std::to_string(parts));
+      for (const int64_t step : stops) {
+        const Progress progress{[&](const ProgressStep& p) {
+          if (p.stage == "train" && p.done == step) stop_signal() = SIGTERM;
+        }};
+        TrainOptions options;
+        options.resume = run.has("checkpoint.safetensors");
+        EXPECT_EQ(train(run, settings, options, progress)["steps"], step);
+        stop_signal() = 0;
+      }
+      return tiny::bytes(run, "checkpoint.safetensors");
+    };
+    EXPECT_TRUE(bytes_after("whole", {6}) == bytes_after("stopped", {4, 6})) << parts;
+  }
+}
+
+/// The whole program's way.
+TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
+  SKIP_WITHOUT_DEVICE();
+  Settings settings = smallest();
   const tiny::OneThread one;
   const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
