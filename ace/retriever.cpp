@@ -36,7 +36,7 @@ Retriever::Retriever(RetrieverOptions options, nn::Initializer& init)
   for (int64_t l = 0; l < options_.decoder_layers; ++l) layers_.emplace_back(options_.layer, init);
   int64_t row = 1;
   for (const int64_t size : options_.identifiers) {
-    heads_.emplace_back(size, d, init);
+    heads_.emplace_back(size, d, init).wide = true;
     first_row_.push_back(int32_t(row));
     row += size;
   }
@@ -79,7 +79,7 @@ std::vector<Variable> Retriever::forward(const Memory& memory, const Tensor& ide
   }
   const nn::Sequences sequences = nn::Sequences::uniform(queries, j);
   const Tensor offsets = sequences.offsets.to(device());
-  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.weight.dtype(), device());
+  const Variable positions = nn::sinusoidal_positions(sequences.positions, d, embedding_.type(), device());
   Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
   for (size_t l = 0; l < layers_.size(); ++l) {
     const tensor::Range range(device(), fmt::format("decoder.layers.{}", l));
@@ -100,7 +100,7 @@ Variable Retriever::step(const Memory& memory, const Rows& rows, State& state) c
   check(rows.ancestors.shape() == Shape{p + 1, rows.inputs.elements()}, "retriever: {} rows with ancestors {} at {}",
         rows.inputs.elements(), rows.ancestors.shape(), p);
   const Tensor position = tensor::full(Shape{1}, DType::i32, double(p));
-  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.weight.dtype(), device());
+  const Variable offset = nn::sinusoidal_positions(position, d, embedding_.type(), device());
   Variable y = add(embedding_(rows.inputs, std::sqrt(double(d))), offset);
   state.caches.resize(layers_.size());
   for (size_t l = 0; l < layers_.size(); ++l) {

@@ -33,7 +33,7 @@ Encoder::Encoder(int64_t vocabulary, int64_t width, int64_t heads, int64_t inner
 std::vector<Variable> Encoder::forward(const TextBatch& text, Pass& pass) const {
   const int64_t width = embedding.weight.size(1);
   const tensor::Device device = embedding.weight.value().device();
-  const Variable positions = sinusoidal_positions(text.sequences.positions, width, embedding.weight.dtype(), device);
+  const Variable positions = sinusoidal_positions(text.sequences.positions, width, embedding.type(), device);
   const Tensor offsets = text.sequences.offsets.to(device);
   Variable x = pass.drop(add(embedding(text.tokens, std::sqrt(double(width))), positions));
   std::vector<Variable> outputs;

@@ -34,7 +34,7 @@ Variable sinusoidal_positions(const Tensor& positions, int64_t width, DType type
       column[t * width] = i % 2 == 0 ? std::sin(double(t) / length) : std::cos(double(t) / length);
     }
   }
-  return autograd::embedding(Variable(table.to(type).to(device)), positions);
+  return autograd::embedding(Variable(table.to(tensor::accumulator_of(type)).to(device)), positions, 1, type);
 }
 
 }  // namespace nn
