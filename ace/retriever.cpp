@@ -38,7 +38,7 @@ Retriever::Retriever(RetrieverOptions options, nn::Initializer& init)
   for (int64_t l = 0; l < options_.decoder_layers; ++l) layers_.emplace_back(options_.layer, init);
   int64_t row = 1;
   for (const int64_t size : options_.identifiers) {
-    heads_.emplace_back(size, d, init);
+    heads_.emplace_back(size, d, init).wide = true;
     first_row_.push_back(int32_t(row));
     row += size;
   }
@@ -87,8 +87,8 @@ std::vector<Variable> Retriever::read(const Memory& memory, const Tensor& inputs
         inputs.shape(), memory.queries, j);
   const nn::Sequences sequences = nn::Sequences::uniform(memory.queries, j);
   const Tensor offsets = tensor::constant(sequences.offsets, device());
-  const Variable positions = nn::sinusoidal_positions(tensor::constant(sequences.positions, device()), j, d,
-                                                      embedding_.weight.dtype(), device());
+  const Variable positions =
+      nn::sinusoidal_positions(tensor::constant(sequences.positions, device()), j, d, embedding_.type(), device());
   Variable y = pass.drop(add(embedding_(inputs, std::sqrt(double(d))), positions));
   for (size_t l = 0; l < layers_.size(); ++l) {
     const tensor::Range range(device(), fmt::format("decoder.layers.{}", l));
@@ -110,7 +110,7 @@ Variable Retriever::step(const Memory& memory, const Rows& rows, State& state) c
   check(rows.ancestors.shape() == Shape{p + 1, rows.inputs.elements()}, "retriever: {} rows with ancestors {} at {}",
         rows.inputs.elements(), rows.ancestors.shape(), p);
   const Tensor position = tensor::constant(tensor::full(Shape{1}, DType::i32, double(p)), device());
-  const Variable offset = nn::sinusoidal_positions(position, p + 1, d, embedding_.weight.dtype(), device());
+  const Variable offset = nn::sinusoidal_positions(position, p + 1, d, embedding_.type(), device());
   Variable y = add(embedding_(rows.inputs, std::sqrt(double(d))), offset);
   state.caches.resize(layers_.size());
   for (size_t l = 0; l < layers_.size(); ++l) {

@@ -6,10 +6,11 @@
 
 namespace autograd {
 
+using kernels::Accumulator;
 using kernels::Arithmetic;
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 namespace {
 
@@ -49,7 +50,7 @@ Variable arithmetic(Op op, Arithmetic kind, const Variable& a, const Variable& b
         tensor::name_of(b.dtype()));
   const Plan plan = broadcast(name_of(op), a.shape(), b.shape());
   Tensor y(plan.shape, a.dtype(), a.value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::arithmetic(backend, kind, plan.broadcast, a.data<T>(), b.data<T>(), y.data<T>());
   });
@@ -58,7 +59,7 @@ Variable arithmetic(Op op, Arithmetic kind, const Variable& a, const Variable& b
   return record(op, y, {a, b},
                 [kind, plan = plan.broadcast, a = keep ? a.value() : Tensor(), b = keep ? b.value() : Tensor()](
                     const Tensor& dy, Gradients dx) {
-                  dispatch(floating, dy, [&](auto backend, auto type) {
+                  dispatch(activations, dy, [&](auto backend, auto type) {
                     using T = decltype(type);
                     const T* x = a.defined() ? a.data<T>() : nullptr;
                     const T* y = b.defined() ? b.data<T>() : nullptr;
@@ -79,14 +80,14 @@ Variable div(const Variable& a, const Variable& b) { return arithmetic(Op::div, 
 /// y = c x;  dx = c dy
 Variable scale(const Variable& x, double factor) {
   Tensor y = empty_like(x.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::scale(backend, T(factor), x.data<T>(), kernels::Grad<T>{y.data<T>()}, y.elements());
+    kernels::scale(backend, Accumulator<T>(factor), x.data<T>(), kernels::Grad<T>{y.data<T>()}, y.elements());
   });
   return record(Op::scale, y, {x}, [factor](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::scale(backend, T(factor), dy.data<T>(), dx[0].into<T>(), dy.elements());
+      kernels::scale(backend, Accumulator<T>(factor), dy.data<T>(), dx[0].into<T>(), dy.elements());
     });
   });
 }

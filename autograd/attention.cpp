@@ -8,9 +8,9 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 namespace {
 
@@ -63,21 +63,21 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
   const Tensor q_offsets = q_begins.to(q.value().device()), k_offsets = k_begins.to(q.value().device());
   const bool taped = recording({q, k, v});
   Tensor o = empty_like(q.value());
-  const Tensor lse(tensor::Shape{taped ? q.rows() : 0, heads}, q.dtype(), q.value().device());
+  const Tensor lse(tensor::Shape{taped ? q.rows() : 0, heads}, tensor::accumulator_of(q.dtype()), q.value().device());
   const auto shape = shape_of(q.value(), k.value(), q_offsets, k_offsets, heads, causal);
-  dispatch(floating, o, [&](auto backend, auto type) {
+  dispatch(activations, o, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::attention(backend, shape, q.data<T>(), k.data<T>(), v.data<T>(), o.data<T>(),
-                       taped ? lse.data<T>() : nullptr);
+                       taped ? lse.data<kernels::Accumulator<T>>() : nullptr);
   });
   return record(Op::attention, o, {q, k, v},
                 [shape, q = q.value(), k = k.value(), v = v.value(), o, lse, q_offsets, k_offsets](const Tensor& dy,
                                                                                                    Gradients dx) {
-                  dispatch(floating, dy, [&](auto backend, auto type) {
+                  dispatch(activations, dy, [&](auto backend, auto type) {
                     using T = decltype(type);
                     kernels::attention_backward(backend, shape, q.data<T>(), k.data<T>(), v.data<T>(), o.data<T>(),
-                                                lse.data<T>(), dy.data<T>(), dx[0].into<T>(), dx[1].into<T>(),
-                                                dx[2].into<T>());
+                                                lse.data<kernels::Accumulator<T>>(), dy.data<T>(), dx[0].into<T>(),
+                                                dx[1].into<T>(), dx[2].into<T>());
                   });
                 });
 }
@@ -98,7 +98,7 @@ Variable attention_step(const Variable& q, std::span<const Variable> keys, std::
   }
   const Tensor rows_at = at.to(q.value().device());
   Tensor o = empty_like(q.value());
-  dispatch(floating, o, [&](auto backend, auto type) {
+  dispatch(activations, o, [&](auto backend, auto type) {
     using T = decltype(type);
     std::vector<const T*> pointers;
     for (const Variable& k : keys) pointers.push_back(k.data<T>());

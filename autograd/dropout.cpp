@@ -5,9 +5,9 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 DropoutSite site_for(std::string_view op, const DropoutSite& site, const Variable& x) {
   check(site.rate >= 0 && site.rate < 1, "{}: expected a rate in [0, 1), found {}", op, site.rate);
@@ -31,12 +31,12 @@ Variable dropout(const Variable& x, const DropoutSite& given) {
   const DropoutSite site = site_for("dropout", given, x);
   if (site.rate == 0) return x;
   Tensor y = empty_like(x.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::dropout(backend, drop_of(site), x.data<T>(), kernels::Grad<T>{y.data<T>()}, y.elements());
   });
   return record(Op::dropout, y, {x}, [site](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::dropout(backend, drop_of(site), dy.data<T>(), dx[0].into<T>(), dy.elements());
     });
@@ -47,12 +47,12 @@ Variable dropout(const Variable& x, const DropoutSite& given) {
 Variable relu_dropout(const Variable& x, const DropoutSite& given) {
   const DropoutSite site = site_for("relu_dropout", given, x);
   Tensor y = empty_like(x.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::relu_dropout(backend, drop_of(site), x.data<T>(), y.data<T>(), y.elements());
   });
   return record(Op::relu_dropout, y, {x}, [y, site](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::relu_dropout_backward(backend, drop_of(site), y.data<T>(), dy.data<T>(), dx[0].into<T>(), dy.elements());
     });

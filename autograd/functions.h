@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -8,8 +9,10 @@
 
 /// Every op, one function each; formula, forward and backward stand together in the file named beside it. Shapes are
 /// written [outermost, …, innermost]; `rows` and `cols` see a tensor as a matrix whose columns are its last dimension.
-/// A wrong shape or dtype fails with one line that starts with the op's name. Tensors of indices (ids, targets,
-/// offsets) may be on the CPU or where the numbers are: those on the CPU are checked, and brought there.
+/// A wrong shape or dtype fails with one line that starts with the op's name. On a GPU what flows from op to op may
+/// have 16 bits (tensor/dispatch.h, activations); parameters, their gradients and losses are f32 then. Tensors of
+/// indices (ids, targets, offsets) may be on the CPU or where the numbers are: those on the CPU are checked, and
+/// brought there.
 namespace autograd {
 
 // arithmetic.cpp: shapes are broadcast as in NumPy (aligned at the last dimension; 1 stretches), and the gradients
@@ -26,21 +29,27 @@ Variable scale(const Variable& x, double factor);
 /// shared.
 Variable matmul(const Variable& a, const Variable& b, bool transpose_a = false, bool transpose_b = false);
 /// How a linear op computes: f after the sum, if any, one whose derivative follows from its value (relu, elu, sigmoid,
-/// tanh); and what factors are rounded to in f32, forward and backward (Micikevicius et al. 2018: sums, weights and all
-/// else stay f32).
+/// tanh); what factors are rounded to in f32, forward and backward (Micikevicius et al. 2018: sums, weights and all
+/// else stay f32); and whether the result is f32 where inputs have 16 bits (for logits).
 struct LinearForm {
   std::optional<kernels::Activation> activation;
   kernels::Precision precision = kernels::Precision::full;
+  bool wide = false;
 };
 /// f([x_1 … x_n] Wᵀ + b): inputs of equal width stand side by side, and are not copied together for it.
-/// x_i [..., in / n], weight [out, in], bias [out] or undefined.
+/// x_i [..., in / n], weight [out, in], bias [out] or undefined. With inputs of 16 bits the weight is rounded to
+/// theirs, once (Variable::rounded); sums and the gradients of weight and bias are f32.
 Variable linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, LinearForm form = {});
 inline Variable linear(const Variable& x, const Variable& weight, const Variable& bias, LinearForm form = {}) {
   return linear(std::span(&x, 1), weight, bias, form);
 }
 /// Declares a weight constant: it takes no gradient any more, and linear ops of `inputs` inputs read it in a packed
-/// form of this precision (kernels/gemm.h). f32 only; f64 weights are left as they are.
+/// form of this precision (kernels/gemm.h); 0 inputs: it is no factor of theirs. f32 only; f64 weights are left as they
+/// are.
 void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision precision);
+/// What the activations are that start from a table: on a GPU, for an f32 table, 16 bits where the precision that it
+/// was frozen for, else `precision`, is f16 or bf16; else the table's type.
+tensor::DType activation_type(const Variable& table, kernels::Precision precision);
 
 // activation.cpp
 Variable relu(const Variable& x);
@@ -59,8 +68,9 @@ Variable log_softmax(const Variable& x);
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon = 1e-5);
 
 // embedding.cpp
-/// factor · rows of table [V, d]; ids: i32 of any shape, result [..., d]. An id outside 0 … V−1 fails.
-Variable embedding(const Variable& table, const Tensor& ids, double factor = 1);
+/// factor · rows of table [V, d]; ids: i32 of any shape, result [..., d]. An id outside 0 … V−1 fails. `type`: the
+/// result's, where it is not the table's: 16 bits from an f32 table, on a GPU.
+Variable embedding(const Variable& table, const Tensor& ids, double factor = 1, std::optional<tensor::DType> type = {});
 
 // dropout.cpp
 /// Which mask a dropout uses: a function of (seed, step, site), the same on every device and in the backward pass; or,

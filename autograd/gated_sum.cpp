@@ -4,9 +4,9 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 namespace {
 
@@ -38,20 +38,21 @@ Variable gated_sum(kernels::Activation gate, double share, const Variable& c, st
   }
   const int64_t count = int64_t(parts.size());
   Tensor y = empty_like(c.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     const auto x = pointers<T>(values);
-    kernels::gated_sum(backend, gate, T(share), x[0], x.data() + 1, x.data() + 1 + count, count, y.data<T>(),
-                       y.elements());
+    kernels::gated_sum(backend, gate, kernels::Accumulator<T>(share), x[0], x.data() + 1, x.data() + 1 + count, count,
+                       y.data<T>(), y.elements());
   });
   return record(Op::gated_sum, y, inputs, [gate, share, count, values](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       const auto x = pointers<T>(values);
       std::vector<kernels::Grad<T>> into;
       for (const Gradient& gradient : dx) into.push_back(gradient.into<T>());
-      kernels::gated_sum_backward(backend, gate, T(share), x[0], x.data() + 1, x.data() + 1 + count, count,
-                                  dy.data<T>(), into[0], into.data() + 1, into.data() + 1 + count, dy.elements());
+      kernels::gated_sum_backward(backend, gate, kernels::Accumulator<T>(share), x[0], x.data() + 1,
+                                  x.data() + 1 + count, count, dy.data<T>(), into[0], into.data() + 1,
+                                  into.data() + 1 + count, dy.elements());
     });
   });
 }

@@ -4,11 +4,13 @@
 
 namespace autograd {
 
+using kernels::Accumulator;
 using kernels::Grad;
 using kernels::Matrix;
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
+using tensor::DType;
 using tensor::Shape;
 
 namespace {
@@ -45,40 +47,42 @@ Variable matmul(const Variable& a, const Variable& b, bool ta, bool tb) {
   const Product p = product_of(a, b, ta, tb);
   const int rank = a.value().rank();
   Tensor c(a.shape().with(rank - 2, p.m).with(rank - 1, p.n), a.dtype(), a.value().device());
-  dispatch(floating, c, [&](auto backend, auto type) {
+  dispatch(activations, c, [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::gemm_batched(backend, p.batch, p.m, p.n, p.k, T(1), Matrix<T>{a.data<T>(), p.a_stride, ta}, p.a_step,
-                          Matrix<T>{b.data<T>(), p.b_stride, tb}, p.b_step, T(0), c.data<T>(), p.n, p.c_step);
+    using A = Accumulator<T>;
+    kernels::gemm_batched(backend, p.batch, p.m, p.n, p.k, A(1), Matrix<T>{a.data<T>(), p.a_stride, ta}, p.a_step,
+                          Matrix<T>{b.data<T>(), p.b_stride, tb}, p.b_step, A(0), c.data<T>(), p.n, p.c_step);
   });
   return record(Op::matmul, c, {a, b}, [p, ta, tb, a = a.value(), b = b.value()](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
+      using A = Accumulator<T>;
       const T* d = dy.data<T>();
       if (const Grad<T> da = dx[0].into<T>()) {
         const Matrix<T> other{b.data<T>(), p.b_stride, !tb};
-        const T beta = da.add ? T(1) : T(0);
+        const A beta = da.add ? A(1) : A(0);
         if (!ta) {  // dA = D op(B)ᵀ
-          kernels::gemm_batched(backend, p.batch, p.m, p.k, p.n, T(1), Matrix<T>{d, p.n}, p.c_step, other, p.b_step,
+          kernels::gemm_batched(backend, p.batch, p.m, p.k, p.n, A(1), Matrix<T>{d, p.n}, p.c_step, other, p.b_step,
                                 beta, da.data, p.a_stride, p.a_step);
         } else {  // dA = op(B) Dᵀ
-          kernels::gemm_batched(backend, p.batch, p.k, p.m, p.n, T(1), Matrix<T>{b.data<T>(), p.b_stride, tb}, p.b_step,
+          kernels::gemm_batched(backend, p.batch, p.k, p.m, p.n, A(1), Matrix<T>{b.data<T>(), p.b_stride, tb}, p.b_step,
                                 Matrix<T>{d, p.n, true}, p.c_step, beta, da.data, p.a_stride, p.a_step);
         }
       }
       const bool sums = p.b_step == 0 && p.batch != 1;  // one b for many: their gradients add up
       if (const Grad<T> db = sums ? dx[1].sparse<T>() : dx[1].into<T>()) {
-        const auto share = [&](int64_t batch, int64_t i, T beta) {
+        const auto share = [&](int64_t batch, int64_t i, A beta) {
           const T *x = a.data<T>() + i * p.a_step, *g = d + i * p.c_step;
           if (!tb) {  // dB = op(A)ᵀ D
-            kernels::gemm_batched(backend, batch, p.k, p.n, p.m, T(1), Matrix<T>{x, p.a_stride, !ta}, p.a_step,
+            kernels::gemm_batched(backend, batch, p.k, p.n, p.m, A(1), Matrix<T>{x, p.a_stride, !ta}, p.a_step,
                                   Matrix<T>{g, p.n}, p.c_step, beta, db.data, p.b_stride, p.b_step);
           } else {  // dB = Dᵀ op(A)
-            kernels::gemm_batched(backend, batch, p.n, p.k, p.m, T(1), Matrix<T>{g, p.n, true}, p.c_step,
+            kernels::gemm_batched(backend, batch, p.n, p.k, p.m, A(1), Matrix<T>{g, p.n, true}, p.c_step,
                                   Matrix<T>{x, p.a_stride, ta}, p.a_step, beta, db.data, p.b_stride, p.b_step);
           }
         };
-        if (!sums) share(p.batch, 0, db.add ? T(1) : T(0));
-        for (int64_t i = 0; sums && i < p.batch; ++i) share(1, i, T(1));
+        if (!sums) share(p.batch, 0, db.add ? A(1) : A(0));
+        for (int64_t i = 0; sums && i < p.batch; ++i) share(1, i, A(1));
       }
     });
   });
@@ -90,14 +94,14 @@ struct FrozenWeight {
 };
 
 void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision precision) {
-  check(weight.value().rank() == 2 && inputs > 0 && weight.size(1) % inputs == 0,
+  check(inputs == 0 || (weight.value().rank() == 2 && inputs > 0 && weight.size(1) % inputs == 0),
         "linear: a weight {} cannot serve {} inputs of equal width", weight.shape(), inputs);
-  if (weight.dtype() != tensor::DType::f32) return weight.freeze(nullptr);
-  const int64_t out = weight.size(0), in = weight.size(1), width = in / inputs;
+  if (weight.dtype() != DType::f32) return weight.freeze(nullptr);
   auto form = std::make_shared<FrozenWeight>(FrozenWeight{precision, {}});
   for (int64_t i = 0; i < inputs; ++i) {
+    const int64_t out = weight.size(0), in = weight.size(1), width = in / inputs;
     dispatch(tensor::TypeList<float>(), weight.value(), [&](auto backend, auto) {
-      Tensor part(Shape{kernels::gemm_packed_bytes(backend, out, width, precision)}, tensor::DType::u8,
+      Tensor part(Shape{kernels::gemm_packed_bytes(backend, out, width, precision)}, DType::u8,
                   weight.value().device());
       kernels::gemm_pack(backend, out, width, Matrix<float>{weight.data<float>() + i * width, in, true}, precision,
                          part.raw());
@@ -107,12 +111,20 @@ void freeze_weight(const Variable& weight, int64_t inputs, kernels::Precision pr
   weight.freeze(form);
 }
 
+DType activation_type(const Variable& table, kernels::Precision precision) {
+  if (table.value().device() == tensor::Device::cpu || table.dtype() != DType::f32) return table.dtype();
+  if (table.frozen()) precision = table.frozen()->precision;
+  if (precision == kernels::Precision::f16) return DType::f16;
+  return precision == kernels::Precision::bf16 ? DType::bf16 : DType::f32;
+}
+
 namespace {
 
 void check_linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, const LinearForm& form) {
   check(!x.empty() && weight.value().rank() == 2, "linear: weight {} for {} inputs", weight.shape(), x.size());
   for (const Variable& input : x) {
-    check(input.shape() == x[0].shape() && weight.dtype() == input.dtype() &&
+    check(input.shape() == x[0].shape() && input.dtype() == x[0].dtype() &&
+              weight.dtype() == tensor::accumulator_of(input.dtype()) &&
               weight.size(1) == int64_t(x.size()) * input.cols(),
           "linear: {} weight {} for {} x {}, {} of them", tensor::name_of(weight.dtype()), weight.shape(),
           tensor::name_of(input.dtype()), input.shape(), x.size());
@@ -120,6 +132,9 @@ void check_linear(std::span<const Variable> x, const Variable& weight, const Var
   check(!weight.frozen() || weight.frozen()->parts.size() == x.size(),
         "linear: a weight that was frozen for {} inputs is given {}",
         weight.frozen() ? weight.frozen()->parts.size() : 0, x.size());
+  check(!weight.frozen() || weight.dtype() == x[0].dtype() ||
+            activation_type(weight, kernels::Precision::full) == x[0].dtype(),
+        "linear: a weight that was frozen for another precision is given {}", tensor::name_of(x[0].dtype()));
   check(!bias.defined() || bias.shape() == Shape{weight.size(0)}, "linear: expected bias [{}], found {}",
         weight.size(0), bias.defined() ? bias.shape() : Shape{});
   using enum kernels::Activation;
@@ -127,36 +142,58 @@ void check_linear(std::span<const Variable> x, const Variable& weight, const Var
         "linear: the derivatives of silu and gelu do not follow from their values; apply them apart");
 }
 
-/// y = f(Σ_i x_i W_iᵀ + b), input after input; the last one finishes.
-template <class T, class Backend>
+/// A parameter in the numbers of activations: itself, or its copy in 16 bits.
+Tensor in_type(const Variable& parameter, DType type) {
+  return parameter.dtype() == type ? parameter.value() : parameter.rounded(type);
+}
+
+/// y = f(Σ_i x_i W_iᵀ + b), input after input; the last one finishes. y is of the type Y: that of x, or f32.
+template <class T, class Y, class Backend>
 void products(Backend backend, std::span<const Variable> x, const Variable& weight, const Variable& bias,
-              const LinearForm& form, T* y) {
+              const LinearForm& form, Y* y) {
+  using A = Accumulator<T>;
   const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
   for (size_t i = 0; i < x.size(); ++i) {
-    kernels::Finish<T> finish;
-    if (i + 1 == x.size()) finish = {bias.defined() ? bias.data<T>() : nullptr, form.activation};
+    kernels::Finish<A> finish;
+    if (i + 1 == x.size()) finish.activation = form.activation;
+    if (i + 1 == x.size() && bias.defined()) {
+      finish.bias = bias.data<A>();
+      if (!std::is_same_v<Y, A>) finish.rounded = bias.rounded(tensor::dtype_of<Y>).raw();
+    }
     const Matrix<T> left{x[i].data<T>(), width};
-    const T beta = i == 0 ? T(0) : T(1);
-    if constexpr (std::is_same_v<T, float>) {
+    const A beta = i == 0 ? A(0) : A(1);
+    if constexpr (!std::is_same_v<T, double>) {
       if (const FrozenWeight* frozen = weight.frozen()) {
-        kernels::gemm_packed(backend, rows, out, width, 1, left, frozen->parts[i].raw(), beta, y, out, finish,
+        kernels::gemm_packed(backend, rows, out, width, A(1), left, frozen->parts[i].raw(), beta, y, out, finish,
                              frozen->precision);
         continue;
       }
     }
-    kernels::gemm(backend, rows, out, width, T(1), left, Matrix<T>{weight.data<T>() + int64_t(i) * width, in, true},
-                  beta, y, out, finish, form.precision);
+    const Tensor factor = in_type(weight, tensor::dtype_of<T>);
+    const Matrix<T> right{factor.data<T>() + int64_t(i) * width, in, true};
+    kernels::gemm(backend, rows, out, width, A(1), left, right, beta, y, out, finish, form.precision);
   }
 }
 
 /// dz = f′ ⊙ dy, where there is an f.
-template <class T, class Backend>
-Tensor before_activation(Backend backend, const LinearForm& form, const Tensor& y, const Tensor& dy) {
+Tensor before_activation(const LinearForm& form, const Tensor& y, const Tensor& dy) {
   if (!form.activation) return dy;
   Tensor dz = empty_like(dy);
-  kernels::activation_backward(backend, *form.activation, y.data<T>(), y.data<T>(), dy.data<T>(), Grad<T>{dz.data<T>()},
-                               dy.elements());
+  dispatch(activations, dy, [&](auto backend, auto type) {
+    using T = decltype(type);
+    kernels::activation_backward(backend, *form.activation, y.data<T>(), y.data<T>(), dy.data<T>(),
+                                 Grad<T>{dz.data<T>()}, dy.elements());
+  });
   return dz;
+}
+
+/// db = Σ_rows dz
+void bias_gradient(const Tensor& dz, const Gradient& db) {
+  if (!db) return;
+  dispatch(activations, dz, [&](auto backend, auto type) {
+    using T = decltype(type);
+    kernels::sum_rows(backend, dz.data<T>(), dz.cols(), db.into<Accumulator<T>>(), dz.rows(), dz.cols());
+  });
 }
 
 }  // namespace
@@ -166,37 +203,43 @@ Tensor before_activation(Backend backend, const LinearForm& form, const Tensor& 
 Variable linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, LinearForm form) {
   check_linear(x, weight, bias, form);
   const int64_t rows = x[0].rows(), width = x[0].cols(), out = weight.size(0), in = weight.size(1);
-  Tensor y(x[0].shape().with(-1, out), x[0].dtype(), x[0].value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
-    products<decltype(type)>(backend, x, weight, bias, form, y.data<decltype(type)>());
+  Tensor y(x[0].shape().with(-1, out), form.wide ? weight.dtype() : x[0].dtype(), x[0].value().device());
+  dispatch(activations, x[0].value(), [&](auto backend, auto type) {
+    using T = decltype(type);
+    using A = Accumulator<T>;
+    if (y.dtype() == tensor::dtype_of<A>) {
+      products<T>(backend, x, weight, bias, form, y.data<A>());
+    } else {
+      products<T>(backend, x, weight, bias, form, y.data<T>());
+    }
   });
   std::vector<Variable> inputs(x.begin(), x.end());
   std::vector<Tensor> values;
   for (const Variable& input : x) values.push_back(input.value());
   inputs.push_back(weight);
   if (bias.defined()) inputs.push_back(bias);
-  const auto backward = [=, y = form.activation ? y : Tensor(), weight = weight.value()](const Tensor& dy,
-                                                                                         Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+  const auto backward = [=, y = form.activation ? y : Tensor()](const Tensor& dy, Gradients dx) {
+    const size_t n = values.size();
+    const DType type = values[0].dtype();
+    const Tensor dz = before_activation(form, y, dy), factor = dz.dtype() == type ? dz : dz.to(type);
+    dispatch(activations, factor, [&](auto backend, auto type) {
       using T = decltype(type);
-      const Tensor dz = before_activation<T>(backend, form, y, dy);
-      const Matrix<T> d{dz.data<T>(), out}, d_transposed{dz.data<T>(), out, true};
-      const size_t n = values.size();
+      using A = Accumulator<T>;
+      const Matrix<T> d{factor.data<T>(), out}, d_transposed{factor.data<T>(), out, true};
       for (size_t i = 0; i < n; ++i) {
         const Grad<T> gx = dx[i].template into<T>();
         if (!gx) continue;
-        kernels::gemm(backend, rows, width, out, T(1), d, Matrix<T>{weight.data<T>() + int64_t(i) * width, in},
-                      gx.add ? T(1) : T(0), gx.data, width, {}, form.precision);
+        const Tensor w = in_type(weight, tensor::dtype_of<T>);
+        kernels::gemm(backend, rows, width, out, A(1), d, Matrix<T>{w.data<T>() + int64_t(i) * width, in},
+                      gx.add ? A(1) : A(0), gx.data, width, {}, form.precision);
       }
-      const Grad<T> gw = dx[n].template into<T>();
+      const Grad<A> gw = dx[n].template into<A>();
       for (size_t i = 0; gw && i < n; ++i) {
-        kernels::gemm(backend, out, width, rows, T(1), d_transposed, Matrix<T>{values[i].template data<T>(), width},
-                      gw.add ? T(1) : T(0), gw.data + int64_t(i) * width, in, {}, form.precision);
-      }
-      if (dx.size() > n + 1 && dx[n + 1]) {
-        kernels::sum_rows(backend, dz.data<T>(), out, dx[n + 1].template into<T>(), rows, out);
+        kernels::gemm(backend, out, width, rows, A(1), d_transposed, Matrix<T>{values[i].template data<T>(), width},
+                      gw.add ? A(1) : A(0), gw.data + int64_t(i) * width, in, {}, form.precision);
       }
     });
+    if (dx.size() > n + 1) bias_gradient(dz, dx[n + 1]);
   };
   return record(Op::linear, y, inputs, backward);
 }

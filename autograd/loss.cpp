@@ -6,9 +6,10 @@
 
 namespace autograd {
 
+using kernels::Accumulator;
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 /// loss_r = log Σ_c exp x_rc − x_r,target;  dx_r = (softmax(x_r) − onehot(target)) dloss_r.   x [rows, cols]
 Variable cross_entropy(const Variable& logits, const Tensor& given) {
@@ -16,15 +17,17 @@ Variable cross_entropy(const Variable& logits, const Tensor& given) {
   check(given.elements() == rows, "cross_entropy: {} targets for logits {}", given.elements(), logits.shape());
   check_indices("cross_entropy: target", given, cols);
   const Tensor targets = given.to(logits.value().device());
-  Tensor loss(tensor::Shape{rows}, logits.dtype(), logits.value().device());
-  dispatch(floating, loss, [&](auto backend, auto type) {
+  Tensor loss(tensor::Shape{rows}, tensor::accumulator_of(logits.dtype()), logits.value().device());
+  dispatch(activations, logits.value(), [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::cross_entropy(backend, logits.data<T>(), targets.data<int32_t>(), loss.data<T>(), rows, cols);
+    using A = Accumulator<T>;
+    kernels::cross_entropy(backend, logits.data<T>(), targets.data<int32_t>(), loss.data<A>(), rows, cols);
   });
   return record(Op::cross_entropy, loss, {logits}, [x = logits.value(), targets](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, x, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::cross_entropy_backward(backend, x.data<T>(), targets.data<int32_t>(), dy.data<T>(), dx[0].into<T>(),
+      using A = Accumulator<T>;
+      kernels::cross_entropy_backward(backend, x.data<T>(), targets.data<int32_t>(), dy.data<A>(), dx[0].into<T>(),
                                       x.rows(), x.cols());
     });
   });
@@ -41,15 +44,17 @@ void check_pair(std::string_view op, const Variable& a, const Variable& b) {
 ///   da = (p ⊙ (l − ⟨p, l⟩) + p − q) dloss_r     db = (q ⊙ (⟨q, l⟩ − l) + q − p) dloss_r
 Variable bidirectional_kl(const Variable& a, const Variable& b) {
   check_pair("bidirectional_kl", a, b);
-  Tensor loss(tensor::Shape{a.rows()}, a.dtype(), a.value().device());
-  dispatch(floating, loss, [&](auto backend, auto type) {
+  Tensor loss(tensor::Shape{a.rows()}, tensor::accumulator_of(a.dtype()), a.value().device());
+  dispatch(activations, a.value(), [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::bidirectional_kl(backend, a.data<T>(), b.data<T>(), loss.data<T>(), a.rows(), a.cols());
+    using A = Accumulator<T>;
+    kernels::bidirectional_kl(backend, a.data<T>(), b.data<T>(), loss.data<A>(), a.rows(), a.cols());
   });
   return record(Op::bidirectional_kl, loss, {a, b}, [a = a.value(), b = b.value()](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, a, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::bidirectional_kl_backward(backend, a.data<T>(), b.data<T>(), dy.data<T>(), dx[0].into<T>(),
+      using A = Accumulator<T>;
+      kernels::bidirectional_kl_backward(backend, a.data<T>(), b.data<T>(), dy.data<A>(), dx[0].into<T>(),
                                          dx[1].into<T>(), a.rows(), a.cols());
     });
   });
@@ -62,18 +67,20 @@ RDrop r_drop(const Variable& logits, const Tensor& given, double omega) {
   check(logits.rows() == 2 * pairs && cols > 0, "r_drop: {} targets for logits {}", pairs, logits.shape());
   check_indices("r_drop: target", given, cols);
   const Tensor targets = given.to(logits.value().device());
-  Tensor loss(tensor::Shape{pairs}, logits.dtype(), logits.value().device());
+  Tensor loss(tensor::Shape{pairs}, tensor::accumulator_of(logits.dtype()), logits.value().device());
   const Tensor nll = empty_like(loss), kl = empty_like(loss),
-               kept(tensor::Shape{pairs, 4}, logits.dtype(), loss.device());
-  dispatch(floating, loss, [&](auto backend, auto type) {
+               kept(tensor::Shape{pairs, 4}, loss.dtype(), loss.device());
+  dispatch(activations, logits.value(), [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::r_drop(backend, logits.data<T>(), targets.data<int32_t>(), T(omega), loss.data<T>(), nll.data<T>(),
-                    kl.data<T>(), kept.data<T>(), pairs, cols);
+    using A = Accumulator<T>;
+    kernels::r_drop(backend, logits.data<T>(), targets.data<int32_t>(), A(omega), loss.data<A>(), nll.data<A>(),
+                    kl.data<A>(), kept.data<A>(), pairs, cols);
   });
   const auto backward = [x = logits.value(), targets, omega, kept](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, x, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::r_drop_backward(backend, x.data<T>(), targets.data<int32_t>(), T(omega), kept.data<T>(), dy.data<T>(),
+      using A = Accumulator<T>;
+      kernels::r_drop_backward(backend, x.data<T>(), targets.data<int32_t>(), A(omega), kept.data<A>(), dy.data<A>(),
                                dx[0].into<T>(), targets.elements(), x.cols());
     });
   };
@@ -83,15 +90,17 @@ RDrop r_drop(const Variable& logits, const Tensor& given, double omega) {
 /// loss_r = Σ_c (a − b)²;  da = 2 (a − b) dloss_r, db = −da
 Variable squared_error(const Variable& a, const Variable& b) {
   check_pair("squared_error", a, b);
-  Tensor loss(tensor::Shape{a.rows()}, a.dtype(), a.value().device());
-  dispatch(floating, loss, [&](auto backend, auto type) {
+  Tensor loss(tensor::Shape{a.rows()}, tensor::accumulator_of(a.dtype()), a.value().device());
+  dispatch(activations, a.value(), [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::squared_error(backend, a.data<T>(), b.data<T>(), loss.data<T>(), a.rows(), a.cols());
+    using A = Accumulator<T>;
+    kernels::squared_error(backend, a.data<T>(), b.data<T>(), loss.data<A>(), a.rows(), a.cols());
   });
   return record(Op::squared_error, loss, {a, b}, [a = a.value(), b = b.value()](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, a, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::squared_error_backward(backend, a.data<T>(), b.data<T>(), dy.data<T>(), dx[0].into<T>(), dx[1].into<T>(),
+      using A = Accumulator<T>;
+      kernels::squared_error_backward(backend, a.data<T>(), b.data<T>(), dy.data<A>(), dx[0].into<T>(), dx[1].into<T>(),
                                       a.rows(), a.cols());
     });
   });

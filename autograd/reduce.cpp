@@ -5,9 +5,9 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 using tensor::Shape;
 
 namespace {
@@ -16,14 +16,14 @@ namespace {
 Variable reduce(Op op, const Variable& x, const Shape& shape, int64_t outer, int64_t count, int64_t inner,
                 double factor) {
   Tensor y(shape, x.dtype(), x.value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
-    kernels::sum(backend, x.data<T>(), y.data<T>(), outer, count, inner, T(factor));
+    kernels::sum(backend, x.data<T>(), y.data<T>(), outer, count, inner, kernels::Accumulator<T>(factor));
   });
   return record(op, y, {x}, [outer, count, inner, factor](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::repeat(backend, dy.data<T>(), dx[0].into<T>(), outer, count, inner, T(factor));
+      kernels::repeat(backend, dy.data<T>(), dx[0].into<T>(), outer, count, inner, kernels::Accumulator<T>(factor));
     });
   });
 }

@@ -4,9 +4,10 @@
 
 namespace autograd {
 
+using kernels::Accumulator;
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 using tensor::Shape;
 
 /// y = LN(s), s = x + branch ⊙ keep / (1 − rate); ds as of layer_norm, and dw, db:
@@ -21,22 +22,24 @@ Variable residual_norm(const Variable& x, const Variable& branch, const Variable
   const DropoutSite site = site_for("residual_norm", given, branch);
   Tensor y = empty_like(x.value());
   const bool taped = recording({x, branch, weight, bias});
-  const Tensor sum = taped ? empty_like(y) : Tensor(), mean(Shape{taped ? rows : 0}, x.dtype(), x.value().device()),
-               rstd = empty_like(mean);
-  dispatch(floating, y, [&](auto backend, auto type) {
+  const Tensor sum = taped ? empty_like(y) : Tensor(),
+               mean(Shape{taped ? rows : 0}, tensor::accumulator_of(x.dtype()), y.device()), rstd = empty_like(mean);
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
-    const auto kept = [&](const Tensor& t) { return taped ? t.data<T>() : nullptr; };
-    kernels::residual_norm(backend, drop_of(site), x.data<T>(), branch.data<T>(), weight.data<T>(), bias.data<T>(),
-                           y.data<T>(), kept(sum), kept(mean), kept(rstd), rows, cols, T(epsilon));
+    using A = Accumulator<T>;
+    kernels::residual_norm(backend, drop_of(site), x.data<T>(), branch.data<T>(), weight.data<A>(), bias.data<A>(),
+                           y.data<T>(), taped ? sum.data<T>() : nullptr, taped ? mean.data<A>() : nullptr,
+                           taped ? rstd.data<A>() : nullptr, rows, cols, A(epsilon));
   });
   const auto backward = [sum, weight = weight.value(), mean, rstd, site](const Tensor& dy, Gradients dx) {
     const int64_t rows = dy.rows(), cols = dy.cols();
-    const Tensor scratch(Shape{kernels::residual_norm_backward_scratch(rows, cols)}, dy.dtype(), dy.device());
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    const Tensor scratch(Shape{kernels::residual_norm_backward_scratch(rows, cols)}, mean.dtype(), dy.device());
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
-      kernels::residual_norm_backward(backend, drop_of(site), sum.data<T>(), weight.data<T>(), mean.data<T>(),
-                                      rstd.data<T>(), dy.data<T>(), dx[0].into<T>(), dx[1].into<T>(), dx[2].into<T>(),
-                                      dx[3].into<T>(), scratch.data<T>(), rows, cols);
+      using A = Accumulator<T>;
+      kernels::residual_norm_backward(backend, drop_of(site), sum.data<T>(), weight.data<A>(), mean.data<A>(),
+                                      rstd.data<A>(), dy.data<T>(), dx[0].into<T>(), dx[1].into<T>(), dx[2].into<A>(),
+                                      dx[3].into<A>(), scratch.data<A>(), rows, cols);
     });
   };
   return record(Op::residual_norm, y, {x, branch, weight, bias}, backward);

@@ -3,9 +3,9 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 using tensor::Shape;
 
 namespace {
@@ -45,7 +45,7 @@ Variable concat(std::span<const Variable> parts, int axis) {
   std::vector<int64_t> widths;
   for (const Variable& part : parts) widths.push_back(part.size(at) * runs.inner);
   const int64_t stride = total * runs.inner;
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     T* to = y.data<T>();
     for (size_t i = 0; i < parts.size(); to += widths[i++]) {
@@ -53,7 +53,7 @@ Variable concat(std::span<const Variable> parts, int axis) {
     }
   });
   return record(Op::concat, y, parts, [widths, stride, outer = runs.outer](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       const T* from = dy.data<T>();
       for (size_t i = 0; i < dx.size(); from += widths[i++]) {
@@ -71,12 +71,12 @@ Variable slice(const Variable& x, int axis, int64_t begin, int64_t end) {
   const Runs runs(x.shape(), at);
   const int64_t from = begin * runs.inner, width = (end - begin) * runs.inner, stride = x.size(at) * runs.inner;
   Tensor y(x.shape().with(at, end - begin), x.dtype(), x.value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::copy_block(backend, x.data<T>() + from, stride, kernels::Grad<T>{y.data<T>()}, width, runs.outer, width);
   });
   return record(Op::slice, y, {x}, [from, width, stride, outer = runs.outer](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::copy_block(backend, dy.data<T>(), width, dx[0].sparse<T>().at(from), stride, outer, width);
     });
@@ -89,12 +89,12 @@ Variable transpose(const Variable& x) {
   check(rank >= 2, "transpose: expected at least 2 dimensions, found {}", x.shape());
   const int64_t m = x.size(-2), n = x.size(-1), batch = m * n == 0 ? 0 : x.elements() / (m * n);
   Tensor y(x.shape().with(rank - 2, n).with(rank - 1, m), x.dtype(), x.value().device());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::transpose(backend, x.data<T>(), kernels::Grad<T>{y.data<T>()}, batch, m, n);
   });
   return record(Op::transpose, y, {x}, [batch, m, n](const Tensor& dy, Gradients dx) {
-    dispatch(floating, dy, [&](auto backend, auto type) {
+    dispatch(activations, dy, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::transpose(backend, dy.data<T>(), dx[0].into<T>(), batch, n, m);
     });

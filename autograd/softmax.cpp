@@ -4,20 +4,20 @@
 
 namespace autograd {
 
+using tensor::activations;
 using tensor::check;
 using tensor::dispatch;
-using tensor::floating;
 
 /// y = softmax(x) over the last dimension;  dx = y ⊙ (dy − ⟨dy, y⟩).   x, y: [..., cols]
 Variable softmax(const Variable& x) {
   check(x.cols() > 0, "softmax: x {} has no columns", x.shape());
   Tensor y = empty_like(x.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::softmax(backend, x.data<T>(), y.data<T>(), x.rows(), x.cols());
   });
   return record(Op::softmax, y, {x}, [y](const Tensor& dy, Gradients dx) {
-    dispatch(floating, y, [&](auto backend, auto type) {
+    dispatch(activations, y, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::softmax_backward(backend, y.data<T>(), dy.data<T>(), dx[0].into<T>(), y.rows(), y.cols());
     });
@@ -28,12 +28,12 @@ Variable softmax(const Variable& x) {
 Variable log_softmax(const Variable& x) {
   check(x.cols() > 0, "log_softmax: x {} has no columns", x.shape());
   Tensor y = empty_like(x.value());
-  dispatch(floating, y, [&](auto backend, auto type) {
+  dispatch(activations, y, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::log_softmax(backend, x.data<T>(), y.data<T>(), x.rows(), x.cols());
   });
   return record(Op::log_softmax, y, {x}, [y](const Tensor& dy, Gradients dx) {
-    dispatch(floating, y, [&](auto backend, auto type) {
+    dispatch(activations, y, [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::log_softmax_backward(backend, y.data<T>(), dy.data<T>(), dx[0].into<T>(), y.rows(), y.cols());
     });

@@ -1,6 +1,7 @@
 #include "autograd/variable.h"
 
 #include <algorithm>
+#include <mutex>
 #include <unordered_set>
 #include <utility>
 
@@ -24,6 +25,7 @@ struct Node {
   std::vector<Variable> inputs;
   Backward backward;
   std::shared_ptr<const FrozenWeight> frozen;
+  Tensor rounded;
 
   ~Node() { release(std::move(inputs)); }
 
@@ -68,7 +70,7 @@ void Gradient::add(const Tensor& contribution) const {
     node_->shared = true;
     return;
   }
-  tensor::dispatch(tensor::floating, contribution, [&](auto backend, auto type) {
+  tensor::dispatch(tensor::activations, contribution, [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::copy(backend, contribution.data<T>(), into<T>(), contribution.elements());
   });
@@ -96,7 +98,15 @@ void Variable::set_value(Tensor value) const {
         tensor::name_of(dtype()), shape(), tensor::name_of(value.dtype()), value.shape());
   node_->value = std::move(value);
   node_->frozen = nullptr;
+  node_->rounded = Tensor();
 }
+Tensor Variable::rounded(tensor::DType type) const {
+  static std::mutex mutex;  // a module may be used from several threads
+  const std::lock_guard lock(mutex);
+  if (!node_->rounded.defined() || node_->rounded.dtype() != type) node_->rounded = value().to(type);
+  return node_->rounded;
+}
+Tensor Variable::rounded() const { return node_->rounded; }
 void Variable::freeze(std::shared_ptr<const FrozenWeight> form) const {
   check(node_->op == Op::leaf, "variable: only a leaf can be frozen, this is the result of {}", name_of(node_->op));
   node_->requires_grad = false;

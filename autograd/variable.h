@@ -66,6 +66,10 @@ class Variable {
   void clear_gradient() const;
   /// Replaces a leaf's value (same shape and dtype; an optimiser, a checkpoint).
   void set_value(Tensor value) const;
+  /// The value in 16 bits, to multiply with: made at the first call and kept until set_value. Who changes the value in
+  /// place, as an optimiser does, changes the copy with it: this gives the one there is, or none.
+  Tensor rounded(tensor::DType type) const;
+  Tensor rounded() const;
   /// Makes a leaf a constant, with another form of its value for those that read it so (autograd::freeze_weight).
   void freeze(std::shared_ptr<const struct FrozenWeight> form) const;
   const FrozenWeight* frozen() const;

@@ -60,6 +60,11 @@ void copy(Cuda cuda, const T* x, Grad<T> y, int64_t n) {
   map(cuda, Same(), y, n, x);
 }
 
+template <class From, class To>
+void convert(Cuda cuda, const From* x, To* y, int64_t n) {
+  map(cuda, Same(), Grad<To>{y}, n, x);
+}
+
 template <class T>
 void copy_block(Cuda cuda, const T* x, int64_t x_stride, Grad<T> y, int64_t y_stride, int64_t rows, int64_t cols) {
   if (x_stride == cols && y_stride == cols) return copy(cuda, x, y, rows * cols);
@@ -100,5 +105,9 @@ ACE_INSTANTIATE(float)
 ACE_INSTANTIATE(double)
 ACE_INSTANTIATE(f16)
 ACE_INSTANTIATE(bf16)
+template void convert(Cuda, const float*, f16*, int64_t);
+template void convert(Cuda, const float*, bf16*, int64_t);
+template void convert(Cuda, const f16*, float*, int64_t);
+template void convert(Cuda, const bf16*, float*, int64_t);
 
 }  // namespace kernels

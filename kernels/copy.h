@@ -21,6 +21,10 @@ void transpose(Cpu, const T* x, Grad<T> y, int64_t batch, int64_t m, int64_t n);
 template <class T>
 void repeat(Cpu, const T* x, Grad<T> y, int64_t outer, int64_t count, int64_t inner, T scale);
 
+/// y_i = x_i in other numbers, on the GPU: from f32 to f16 or bf16, rounded to nearest even, and back.
+template <class From, class To>
+void convert(Cuda, const From* x, To* y, int64_t n);
+
 /// On the GPU in f32, f64, f16 and bf16.
 template <class T>
 void copy(Cuda, const T* x, Grad<T> y, int64_t n);

@@ -165,14 +165,14 @@ Matrix<T> converted(Cuda cuda, Matrix<float> x, int64_t rows, int64_t cols, Oper
 
 /// A bias in the numbers of C, which is what cublasLt wants.
 template <class C>
-const C* bias_in(Cuda cuda, const Accumulator<C>* bias, int64_t n) {
+const C* bias_in(Cuda cuda, const Finish<Accumulator<C>>& finish, int64_t n) {
   if constexpr (std::is_same_v<C, Accumulator<C>>) {
     (void)cuda, (void)n;
-    return bias;
+    return finish.bias;
   } else {
-    if (bias == nullptr) return nullptr;
+    if (finish.bias == nullptr || finish.rounded != nullptr) return static_cast<const C*>(finish.rounded);
     C* const copy = Operands::one().take<C>(Operands::bias, n);
-    if (copy != nullptr) convert(cuda, bias, n, copy, padded(n), 1, n);
+    if (copy != nullptr) convert(cuda, finish.bias, n, copy, padded(n), 1, n);
     return copy;
   }
 }
@@ -184,7 +184,7 @@ void multiply(Cuda cuda, const Product<T, C>& p, const Finish<Accumulator<T>>& f
   if (p.k > 0) {
     const bool finishes = finish.bias != nullptr || finish.activation;
     if (finishes && finish.activation.value_or(Activation::relu) == Activation::relu) {
-      const Epilogue<C> epilogue{bias_in<C>(cuda, finish.bias, p.n), finish.activation.has_value()};
+      const Epilogue<C> epilogue{bias_in<C>(cuda, finish, p.n), finish.activation.has_value()};
       if ((epilogue.bias == nullptr) == (finish.bias == nullptr) && multiply_by_library(cuda, p, epilogue)) return;
     }
     if (multiply_by_library(cuda, p, Epilogue<C>{})) {
@@ -256,9 +256,9 @@ void gemm_pack(Cuda cuda, int64_t n, int64_t k, Matrix<float> b, Precision preci
   pack(static_cast<float*>(packed));
 }
 
-template <class T>
+template <class T, class C>
 void gemm_packed(Cuda cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alpha, Matrix<T> a, const void* packed,
-                 Accumulator<T> beta, T* c, int64_t stride, Finish<Accumulator<T>> finish, Precision precision) {
+                 Accumulator<T> beta, C* c, int64_t stride, Finish<Accumulator<T>> finish, Precision precision) {
   const std::lock_guard lock(Operands::one().mutex);
   if constexpr (std::is_same_v<T, float>) {
     const auto narrow = [&](const auto* b) {
@@ -269,7 +269,7 @@ void gemm_packed(Cuda cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alph
     if (any && precision == Precision::bf16) return narrow(static_cast<const bf16*>(packed));
   }
   const Matrix<T> b{static_cast<const T*>(packed), padded(k), true};
-  multiply(cuda, product<T, T>(m, n, k, alpha, a, b, beta, c, stride), finish);
+  multiply(cuda, product<T, C>(m, n, k, alpha, a, b, beta, c, stride), finish);
 }
 
 template <class T, class C>
@@ -285,6 +285,8 @@ void gemm_plain(Cuda cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alpha
                      int64_t, Finish<Accumulator<T>>, Precision);                                                     \
   template void gemm_batched(Cuda, int64_t, int64_t, int64_t, int64_t, Accumulator<T>, Matrix<T>, int64_t, Matrix<T>, \
                              int64_t, Accumulator<T>, C*, int64_t, int64_t);                                          \
+  template void gemm_packed(Cuda, int64_t, int64_t, int64_t, Accumulator<T>, Matrix<T>, const void*, Accumulator<T>,  \
+                            C*, int64_t, Finish<Accumulator<T>>, Precision);                                          \
   template void gemm_plain(Cuda, int64_t, int64_t, int64_t, Accumulator<T>, Matrix<T>, Matrix<T>, Accumulator<T>, C*, \
                            int64_t, Finish<Accumulator<T>>);
 ACE_INSTANTIATE(float, float)
@@ -293,11 +295,5 @@ ACE_INSTANTIATE(f16, f16)
 ACE_INSTANTIATE(f16, float)
 ACE_INSTANTIATE(bf16, bf16)
 ACE_INSTANTIATE(bf16, float)
-template void gemm_packed(Cuda, int64_t, int64_t, int64_t, float, Matrix<float>, const void*, float, float*, int64_t,
-                          Finish<float>, Precision);
-template void gemm_packed(Cuda, int64_t, int64_t, int64_t, float, Matrix<f16>, const void*, float, f16*, int64_t,
-                          Finish<float>, Precision);
-template void gemm_packed(Cuda, int64_t, int64_t, int64_t, float, Matrix<bf16>, const void*, float, bf16*, int64_t,
-                          Finish<float>, Precision);
 
 }  // namespace kernels

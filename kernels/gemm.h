@@ -26,6 +26,7 @@ template <class T>
 struct Finish {
   const T* bias = nullptr;               ///< [n], or null
   std::optional<Activation> activation;  ///< f, if any
+  const void* rounded = nullptr;         ///< on the GPU, where C has 16 bits: the bias in its numbers, or null
 };
 
 /// C [m, n] = f(alpha · A B + beta · C + bias);  A is m × k, B is k × n, row i of C starts at c + i·c_stride. With
@@ -57,9 +58,9 @@ void gemm_plain(int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T>
 /// On the GPU, by cublasLt: T is f32, f64, f16 or bf16; C is T, or f32 for 16-bit operands (the gradient of a weight).
 /// Sums are f32 (f64 for f64), never of rounded operands unless T or `precision` says so; alpha and beta are host
 /// values. A result in 16 bits is rounded once more before an activation that cublasLt does not have (all but relu),
-/// and a bias is rounded to C before it is added. f32 in f16 or bf16 copies the operands; int8 is not for the GPU and
-/// computes in full. The order of a sum depends on the shape, so a row's bits may depend on how many are computed with
-/// it; the same call gives the same bits run after run.
+/// and a bias is rounded to C before it is added, at each call where `finish` does not bring it so. f32 in f16 or bf16
+/// copies the operands; int8 is not for the GPU and computes in full. The order of a sum depends on the shape, so a
+/// row's bits may depend on how many are computed with it; the same call gives the same bits run after run.
 template <class T, class C = T>
 void gemm(Cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alpha, Matrix<T> a, Matrix<T> b, Accumulator<T> beta,
           C* c, int64_t c_stride, Finish<Accumulator<T>> finish = {}, Precision precision = Precision::full);
@@ -73,9 +74,9 @@ void gemm_batched(Cuda, int64_t batch, int64_t m, int64_t n, int64_t k, Accumula
 /// which gives cublasLt another layout; the rounding of the operands is the same.
 int64_t gemm_packed_bytes(Cuda, int64_t n, int64_t k, Precision precision);
 void gemm_pack(Cuda, int64_t n, int64_t k, Matrix<float> b, Precision precision, void* packed);
-template <class T>
+template <class T, class C = T>
 void gemm_packed(Cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alpha, Matrix<T> a, const void* packed,
-                 Accumulator<T> beta, T* c, int64_t c_stride, Finish<Accumulator<T>> finish, Precision precision);
+                 Accumulator<T> beta, C* c, int64_t c_stride, Finish<Accumulator<T>> finish, Precision precision);
 
 /// The same contract by tiles in shared memory, without the library: the oracle of the fast one on the device, and what
 /// serves where cublasLt has no algorithm (16-bit rows at odd addresses, say). Each sum runs along k in order.

@@ -55,9 +55,14 @@ __device__ void adam_pack(const AdamFactors<T>& factors, const AdamTensor<T>& te
   put_pack<N>(Grad<T>{tensor.parameter + i}, [&](int j) { return p.at[j]; });
   put_pack<N>(Grad<T>{tensor.m + i}, [&](int j) { return m.at[j]; });
   put_pack<N>(Grad<T>{tensor.v + i}, [&](int j) { return v.at[j]; });
+  const auto put_rounded = [&](auto* rounded) {
+    put_pack<N>(Grad{rounded + i}, [&](int j) { return float(p.at[j]); });
+  };
+  if (tensor.rounded == nullptr) return;
+  tensor.in_bf16 ? put_rounded(static_cast<bf16*>(tensor.rounded)) : put_rounded(static_cast<f16*>(tensor.rounded));
 }
 
-/// Bound by bytes: seven numbers an element.
+/// Bound by bytes: seven numbers an element, and half of one for a copy in 16 bits.
 template <class T>
 __global__ void adam_kernel(const AdamStep* step, const AdamTensor<T>* tensors, int64_t count, int64_t total) {
   constexpr int size = pack_size<T>;
@@ -66,7 +71,7 @@ __global__ void adam_kernel(const AdamStep* step, const AdamTensor<T>* tensors, 
   each_row(Warp(), (total + warp_run - 1) / warp_run, [&](int64_t run) {
     const int64_t begin = run * warp_run, end = begin + warp_run;
     each_part(tensors, count, begin, end, [&](const AdamTensor<T>& t, int64_t from, int64_t to) {
-      const bool fit = packs_fit<size>(t.parameter, t.gradient, t.m, t.v);
+      const bool fit = packs_fit<size>(t.parameter, t.gradient, t.m, t.v, static_cast<const f16*>(t.rounded));
       each_pack_of<size>(fit, from, to, [&](int64_t i, auto width) { adam_pack<width.value>(factors, t, i); });
     });
   });

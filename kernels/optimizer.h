@@ -80,6 +80,8 @@ struct AdamTensor {
   const T* gradient;
   T *m, *v;
   int64_t n;
+  void* rounded = nullptr;  ///< on the GPU, where it is not null: the parameter in 16 bits, kept as that is
+  bool in_bf16 = false;     ///< what it is rounded to: bf16, else f16
 };
 
 /// *gradient = share · scale, with which the backward pass of a loss begins.

@@ -34,7 +34,7 @@ std::vector<Variable> Encoder::forward(const TextBatch& text, Pass& pass) const 
   const int64_t width = embedding.weight.size(1);
   const tensor::Device device = embedding.weight.value().device();
   const Variable positions =
-      sinusoidal_positions(text.sequences.positions, text.sequences.longest, width, embedding.weight.dtype(), device);
+      sinusoidal_positions(text.sequences.positions, text.sequences.longest, width, embedding.type(), device);
   const Tensor offsets = text.sequences.offsets.to(device);
   Variable x = pass.drop(add(embedding(text.tokens, std::sqrt(double(width))), positions));
   std::vector<Variable> outputs;

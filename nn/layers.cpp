@@ -35,7 +35,8 @@ Variable sinusoidal_positions(const Tensor& positions, int64_t longest, int64_t 
       column[t * width] = i % 2 == 0 ? std::sin(double(t) / length) : std::cos(double(t) / length);
     }
   }
-  return autograd::embedding(Variable(tensor::constant(table.to(type), device)), positions);
+  const Variable there(tensor::constant(table.to(tensor::accumulator_of(type)), device));
+  return autograd::embedding(there, positions, 1, type);
 }
 
 }  // namespace nn

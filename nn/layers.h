@@ -3,7 +3,8 @@
 
 namespace nn {
 
-/// y = f([x_1 … x_n] Wᵀ + b).  weight [out, in], bias [out]; each of the n inputs has in / n columns
+/// y = f([x_1 … x_n] Wᵀ + b).  weight [out, in], bias [out]; each of the n inputs has in / n columns. `wide`: y is f32
+/// whatever the inputs are.
 struct Linear {
   Linear(int64_t out, int64_t in, Initializer& init, int64_t inputs = 1)
       : weight(init.xavier_uniform(out, in)),
@@ -13,12 +14,13 @@ struct Linear {
   using Activation = std::optional<kernels::Activation>;
   Variable operator()(const Variable& x, Activation f = {}) const { return (*this)(std::span(&x, 1), f); }
   Variable operator()(std::span<const Variable> x, Activation f = {}) const {
-    return autograd::linear(x, weight, bias, {f, precision});
+    return autograd::linear(x, weight, bias, {f, precision, wide});
   }
   void parameters(const std::string& name, Parameters& into) const;
   Variable weight, bias;
   int64_t inputs;
   Precision precision;
+  bool wide = false;
 };
 
 /// Layer normalisation of a residual sum, LN(x + drop(branch)), ε = 1e-5.  weight, bias [width]
@@ -31,12 +33,19 @@ struct LayerNorm {
   Variable weight, bias;
 };
 
-/// Rows of a table.  weight [entries, width]
+/// Rows of a table, where activations start: on a GPU they have the numbers of the model's precision from here on.
+/// weight [entries, width]
 struct Embedding {
-  Embedding(int64_t entries, int64_t width, Initializer& init) : weight(init.xavier_uniform(entries, width)) {}
-  Variable operator()(const Tensor& ids, double factor = 1) const { return autograd::embedding(weight, ids, factor); }
+  Embedding(int64_t entries, int64_t width, Initializer& init)
+      : weight(init.xavier_uniform(entries, width)), precision(init.precision()) {}
+  Variable operator()(const Tensor& ids, double factor = 1) const {
+    return autograd::embedding(weight, ids, factor, type());
+  }
+  /// Of what it gives.
+  DType type() const { return autograd::activation_type(weight, precision); }
   void parameters(const std::string& name, Parameters& into) const;
   Variable weight;
+  Precision precision;
 };
 
 /// down(drop(relu(up(x)))).  up [inner, width], down [width, inner]

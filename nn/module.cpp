@@ -64,9 +64,7 @@ void move(const Parameters& parameters, tensor::Device device) {
 }
 
 void freeze(const Parameters& parameters, Precision precision) {
-  for (const Parameter& p : parameters) {
-    p.inputs > 0 ? autograd::freeze_weight(p.variable, p.inputs, precision) : p.variable.freeze(nullptr);
-  }
+  for (const Parameter& p : parameters) autograd::freeze_weight(p.variable, p.inputs, precision);
 }
 
 }  // namespace nn

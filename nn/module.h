@@ -46,7 +46,7 @@ class Initializer {
   /// U(−a, a), a = √(6 / (in + out)) for [out, in] (Glorot and Bengio 2010, equation 16).
   Variable xavier_uniform(int64_t out, int64_t in);
   Variable constant(Shape shape, double value);
-  /// What linear layers round to while they train.
+  /// What products round their factors to while it trains; on a GPU activations have these numbers too.
   Precision precision() const { return precision_; }
 
  private:
@@ -65,7 +65,8 @@ void load(const Parameters& parameters, const tensor::Safetensors& file);
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters);
 /// Brings the values to a device: what a module computes there from now on. Gradients and moments start anew.
 void move(const Parameters& parameters, tensor::Device device);
-/// For inference: parameters become constants, and linear layers read their weights in a packed form of this precision.
+/// For inference: parameters become constants, and linear layers read their weights in a packed form of this precision;
+/// on a GPU activations have its numbers too.
 void freeze(const Parameters& parameters, Precision precision);
 
 }  // namespace nn

@@ -56,8 +56,9 @@ void Adam::step_all(Backend backend, double clip) {
     const Tensor &value = parameters_[i].variable.value(), &gradient = parameters_[i].variable.gradient();
     if (!gradient.defined()) continue;
     total += value.elements();
-    tensors.push_back(
-        {value.data<T>(), gradient.data<T>(), first_[i].data<T>(), second_[i].data<T>(), value.elements()});
+    const Tensor rounded = parameters_[i].variable.rounded();
+    tensors.push_back({value.data<T>(), gradient.data<T>(), first_[i].data<T>(), second_[i].data<T>(), value.elements(),
+                       rounded.raw(), rounded.dtype() == DType::bf16});
   }
   const int64_t count = int64_t(tensors.size());
   State& state = state_there();

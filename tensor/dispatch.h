@@ -10,18 +10,31 @@ namespace tensor {
 template <class... Types>
 struct TypeList {};
 inline constexpr TypeList<float, double> floating;
+/// Those of numbers that flow through a model and back: on a GPU they may have 16 bits, where parameters, statistics
+/// and losses are kernels::Accumulator<type> still.
+struct Activations {};
+inline constexpr Activations activations;
+
+template <class... Types, class Backend>
+TypeList<Types...> types_on(TypeList<Types...> types, Backend) {
+  return types;
+}
+inline TypeList<float, double> types_on(Activations, kernels::Cpu) { return {}; }
+inline TypeList<float, double, f16, bf16> types_on(Activations, kernels::Cuda) { return {}; }
 
 /// Calls f(backend, type()) for the device and dtype of x: the one place where they become types.
 ///   dispatch(floating, x, [&](auto backend, auto type) { using T = decltype(type); … });
 /// A dtype that is not in the list, or a tensor of another device that f asks for its data, ends in one clear error.
 /// Where there is CUDA (ACE_CUDA), f is compiled for that backend too, and its kernels stand under the caller's name on
 /// a profiler's time line.
-template <class... Types, class F>
-void dispatch(TypeList<Types...>, const Tensor& x, F&& f,
-              const std::source_location& caller = std::source_location::current()) {
+template <class List, class F>
+void dispatch(List list, const Tensor& x, F&& f,
+              [[maybe_unused]] const std::source_location& caller = std::source_location::current()) {
   const Dispatching device(x.device());
   const auto call = [&](auto backend) {
-    return ((x.dtype() == dtype_of<Types> ? (f(backend, Types()), true) : false) || ...);
+    return [&]<class... Types>(TypeList<Types...>) {
+      return ((x.dtype() == dtype_of<Types> ? (f(backend, Types()), true) : false) || ...);
+    }(types_on(list, backend));
   };
 #ifdef ACE_CUDA
   const Range range(x.device(), caller);

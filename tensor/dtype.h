@@ -21,6 +21,10 @@ constexpr std::string_view name_of(DType type) {
   return names[int(type)];
 }
 
+/// What kernels compute numbers of this type in, and keep parameters, statistics and losses in: f32 for the 16-bit
+/// types (kernels::Accumulator).
+constexpr DType accumulator_of(DType type) { return type == DType::f16 || type == DType::bf16 ? DType::f32 : type; }
+
 template <class T>
 constexpr DType dtype_of = DType(-1);
 template <>

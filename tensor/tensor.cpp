@@ -6,8 +6,9 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/copy.h"
 #include "tensor/allocator.h"
-#include "tensor/transfer.h"
+#include "tensor/dispatch.h"
 
 namespace tensor {
 namespace {
@@ -17,11 +18,6 @@ int64_t bytes_for(const Shape& shape, DType type) {
   check(!__builtin_mul_overflow(shape.elements(), size_of(type), &bytes), "tensor: {} {} is too large", name_of(type),
         shape);
   return bytes;
-}
-
-void require_host(const char* what, const Tensor& x) {
-  check(x.defined(), "{}: expected a tensor, found none", what);
-  check(x.device() == Device::cpu, "{}: expected a tensor on cpu, found {}", what, name_of(x.device()));
 }
 
 /// Calls f with a value of the type that `type` names.
@@ -146,9 +142,37 @@ Tensor Tensor::to(Device device) const {
   return result;
 }
 
+namespace {
+
+/// x in the other of two types of which one is f32 and one has 16 bits, by a kernel.
+Tensor converted_there(const Tensor& x, DType type) {
+  check(type != x.dtype() && accumulator_of(type) == DType::f32 && accumulator_of(x.dtype()) == DType::f32 &&
+            (type == DType::f32 || x.dtype() == DType::f32),
+        "to: {} is not converted to {} on {}", name_of(x.dtype()), name_of(type), name_of(x.device()));
+  Tensor result(x.shape(), type, x.device());
+  dispatch(TypeList<float, f16, bf16>(), x, [&]([[maybe_unused]] auto backend, auto from) {
+    using From = decltype(from);
+    [[maybe_unused]] const auto into = [&](auto to) {
+      using To = decltype(to);
+      if (type == dtype_of<To>) kernels::convert(backend, x.data<From>(), result.data<To>(), x.elements());
+    };
+    if constexpr (std::is_same_v<decltype(backend), kernels::Cpu>) {
+      return;
+    } else if constexpr (std::is_same_v<From, float>) {
+      into(f16()), into(bf16());
+    } else {
+      into(float());
+    }
+  });
+  return result;
+}
+
+}  // namespace
+
 Tensor Tensor::to(DType type) const {
-  require_host("to", *this);
+  check(defined(), "to: expected a tensor, found none");
   if (type == type_) return clone();
+  if (device_ != Device::cpu) return converted_there(*this, type);
   Tensor result(shape_, type);
   with_type(type_, [&](auto from) {
     with_type(type, [&](auto to) {

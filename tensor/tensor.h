@@ -73,7 +73,8 @@ class Tensor {
   Tensor clone() const;
   /// The same numbers on that device: itself if it is there, else a copy. To the CPU: once all that was queued is done.
   Tensor to(Device device) const;
-  /// Converted copy (CPU): any dtype to any; floats round to nearest even.
+  /// Converted copy on the same device: any dtype to any on the CPU, f32 to 16 bits and back on a GPU; floats round to
+  /// nearest even.
   Tensor to(DType type) const;
 
  private:

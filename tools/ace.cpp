@@ -21,6 +21,7 @@ int run(int count, char** words) {
   app.require_subcommand(1);
   return tools::run_parsed(app, count, words, [&] {
     tools::apply_machine_flags(flags);
+    tools::require_device(flags);
     return action();
   });
 }

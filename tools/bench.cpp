@@ -3,7 +3,6 @@
 #include "tools/bench.h"
 
 #include "ace/text.h"
-#include "tensor/transfer.h"
 #include "tools/exit.h"
 #include "tools/usage.h"
 
@@ -14,7 +13,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--repetitions", flags.repetitions, "timed repetitions, of which the median counts; default 3")
       ->type_name("N");
   app.add_option("--precision", flags.machine.precision,
-                 "what products round their factors to; default f32; int8: search alone; f16: kernels on cuda alone")
+                 "what products round their factors to, on cuda activations too; default f32; int8: search on the CPU "
+                 "alone; f16: cuda alone")
       ->type_name("f32|bf16|f16|int8");
   app.add_option("--device", flags.machine.device, "cpu or cuda; default cpu")->type_name("DEVICE");
   app.add_option("--threads", flags.machine.threads, "number of threads; default 0: all that may be used")
@@ -32,9 +32,11 @@ void apply_flags(const Flags& flags) {
     fail_usage("--precision: expected f32, bf16 or {}, found {}", cuda ? "f16" : "int8", ace::quote(name));
   }
   apply_machine_flags(flags.machine);
-  if (cuda && name == "bf16" && !tensor::has_bf16(tensor::Device::cuda)) {
-    fail_usage("--precision bf16: {} has no bf16; take f16", tensor::device_name(tensor::Device::cuda));
-  }
+}
+
+void check_on_cpu(const Flags& flags, const char* what) {
+  if (flags.machine.on() != tensor::Device::cpu)
+    fail_usage("--device cuda: for kernels, train and search, not {}", what);
 }
 
 void check_range(const char* option, const std::vector<int64_t>& values, int64_t low, int64_t high) {

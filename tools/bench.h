@@ -16,6 +16,8 @@ struct Flags {
 void add_flags(CLI::App& app, Flags& flags);
 /// Refuses values that mean nothing, before anything is measured, and sets the number of threads.
 void apply_flags(const Flags& flags);
+/// Fails, as wrong usage, on a device other than the CPU: for scenarios that measure nothing there.
+void check_on_cpu(const Flags& flags, const char* what);
 /// Fails, as wrong usage, unless every value lies from `low` to `high`.
 void check_range(const char* option, const std::vector<int64_t>& values, int64_t low, int64_t high);
 

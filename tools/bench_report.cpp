@@ -67,8 +67,10 @@ double seconds_of(const std::function<void()>& work) {
 Report::Report(const Flags& flags, const char* scenario, std::vector<Column> columns)
     : flags_(flags), scenario_(scenario), columns_(std::move(columns)) {
   const Device device = flags.machine.on();
-  if (device == Device::cuda && scenario_ != "kernels")
-    fail_usage("--device cuda: for kernels alone, not {}", scenario);
+  require_device(flags.machine);
+  if (flags.precision() == kernels::Precision::bf16 && !tensor::has_bf16(device)) {
+    fail_usage("--precision bf16: {} has no bf16; take f16", tensor::device_name(device));
+  }
   sizes_ = device == Device::cpu ? std::vector<int64_t>{1024, 1536, 2048} : std::vector<int64_t>{2048, 4096, 8192};
   const tensor::Shape shape{sizes_.back(), sizes_.back()};
   const DType type = narrow_type(device, flags.precision());

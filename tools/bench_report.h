@@ -38,7 +38,7 @@ class Report {
     const char* member;
     const char* heading;
   };
-  /// Measures the peaks.
+  /// Measures the peaks. Fails where the device, or the precision on it, is not to be had.
   Report(const Flags& flags, const char* scenario, std::vector<Column> columns);
   const Peaks& peaks() const { return peaks_; }
 

@@ -2,6 +2,7 @@
 
 #include "ace/beam_search.h"
 #include "ace/rows.h"
+#include "kernels/top_k.h"
 #include "tensor/file.h"
 #include "tools/bench_counts.h"
 #include "tools/bench_hnsw.h"
@@ -55,6 +56,7 @@ void measure_ace(Report& report, const Flags& flags, const Options& options, std
     const ace::RetrieverOptions sizes = retriever_options(options.model, table.vocabulary);
     nn::Initializer init(flags.seed());
     const ace::Retriever model(sizes, init);
+    nn::move(nn::parameters(model), flags.machine.on());
     nn::freeze(nn::parameters(model), flags.precision());
     const ace::Trie trie(table);
     for (const int64_t beam : options.beam) {
@@ -175,7 +177,8 @@ Figure figure_of(const Report& report, const Options& options, std::span<const Q
 int search(const Flags& flags, const Options& options) {
   check_model_options(options.model);
   check_range("--items", options.items, 1, 100000000);
-  check_range("--beam", options.beam, 1, 100000);
+  check_range("--beam", options.beam, 1, flags.machine.on() == tensor::Device::cpu ? 100000 : kernels::top_k_most);
+  if (options.dual) check_on_cpu(flags, "search --dual");
   check_range("--queries", {options.queries}, 1, 100000);
   check_range("--tokens", {options.tokens}, 1, 4096);
   check_range("--item-width", {options.item_width}, 1, 65536);

@@ -24,12 +24,12 @@ constexpr double rate = 1e-4;
 /// Training as ace/train.cpp does it, without corpus, log and checkpoint.
 class Training {
  public:
-  Training(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision)
+  Training(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision, tensor::Device device)
       : seed_(seed),
         init_(seed, tensor::DType::f32, precision),
         model_(options, init_),
         parameters_(nn::parameters(model_)),
-        adam_(parameters_) {}
+        adam_((nn::move(parameters_, device), parameters_), adam_options(precision)) {}
 
   /// Two dropout passes, loss, backward, clip, Adam; the batch in `parts` whose gradients add up.
   void step(const Texts& texts, const Tensor& identifiers, int64_t parts) {
@@ -37,22 +37,31 @@ class Training {
     const int64_t batch = identifiers.size(0);
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
-      nn::Pass pass(defaults.model.dropout, seed_, ++passes_);
+      nn::Pass pass(defaults.model.dropout, seed_, ++passes_, model_.device());
       const auto some = std::span(texts).subspan(size_t(first), size_t(last - first));
       const ace::Objective result =
           ace::objective(model_, some, identifiers.range(first, last), defaults.train.omega, pass);
-      const double share = double(last - first) / double(batch);
-      result.loss.backward(tensor::full(result.loss.shape(), result.loss.dtype(), share));
+      const double share = scale_ * double(last - first) / double(batch);
+      result.loss.backward(tensor::full(result.loss.shape(), result.loss.dtype(), share, model_.device()));
     }
     adam_.step(rate, defaults.train.clip);
+    if (precision() == kernels::Precision::f16) scale_ = adam_.progress().scale;
   }
 
  private:
+  static nn::Adam::Options adam_options(kernels::Precision precision) {
+    nn::Adam::Options options;
+    if (precision == kernels::Precision::f16) options.scale = kernels::LossScale();
+    return options;
+  }
+  kernels::Precision precision() const { return init_.precision(); }
+
   uint64_t seed_, passes_ = 0;
   nn::Initializer init_;
   ace::Retriever model_;
   nn::Parameters parameters_;
   nn::Adam adam_;
+  double scale_ = adam_.progress().scale;
 };
 
 void add_row(Report& report, const char* work, int64_t batch, const std::string& input, const Timing& timing,
@@ -68,7 +77,7 @@ void add_row(Report& report, const char* work, int64_t batch, const std::string&
 void measure_retriever(Report& report, const Flags& flags, const Options& options, const Captions& captions) {
   const std::vector<int64_t> vocabulary = {128, 128, 128, 4};
   const ace::RetrieverOptions sizes = retriever_options(options.model, vocabulary);
-  Training training(sizes, flags.seed(), flags.precision());
+  Training training(sizes, flags.seed(), flags.precision(), flags.machine.on());
   for (const int64_t batch : options.batch) {
     const Tensor identifiers = draw_tokens(batch, vocabulary, flags.seed());
     const int64_t parts = std::min(options.parts, batch);
@@ -90,8 +99,9 @@ void measure_rqvae(Report& report, const Flags& flags, const Options& options) {
   widths.push_back(settings.latent);
   nn::Initializer init(flags.seed(), tensor::DType::f32, flags.precision());
   const ace::RqVae model(widths, settings.codebooks, settings.entries, init);
+  nn::move(nn::parameters(model), flags.machine.on());
   nn::Adam adam(nn::parameters(model));
-  const nn::Variable x(clustered_vectors(options.rqvae_batch, options.item_width, flags.seed()));
+  const nn::Variable x(clustered_vectors(options.rqvae_batch, options.item_width, flags.seed()).to(flags.machine.on()));
   const Timing timing = report.time([&] {
     model.forward(x, settings.alpha, settings.beta).loss.backward();
     adam.step(rate);

@@ -79,10 +79,13 @@ void apply_machine_flags(const Flags& flags) {
     fail_usage("--device: expected cpu or cuda, found {}; did you mean \"{}\"?", ace::quote(flags.device),
                ace::nearest(flags.device, devices));
   }
-  const char* const missing = tensor::missing(flags.on());
-  tensor::check(missing == nullptr, "--device {}: {}; leave --device at cpu", flags.device, missing ? missing : "");
   if (flags.threads < 0 || flags.threads > 256) fail_usage("--threads: expected 0 to 256, found {}", flags.threads);
   kernels::set_threads(flags.threads);
+}
+
+void require_device(const Flags& flags) {
+  const char* const missing = tensor::missing(flags.on());
+  tensor::check(missing == nullptr, "--device {}: {}; leave --device at cpu", flags.device, missing ? missing : "");
 }
 
 ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_settings, const std::string& origin) {

@@ -28,8 +28,10 @@ void add_flags(CLI::App& app, Flags& flags);
 std::string flags_help(const CLI::App& app);
 /// Help text on the settings of a stage, or with "" on all.
 std::string settings_help(std::string_view stage);
-/// Refuses a device that this build lacks and sets the number of threads.
+/// Refuses words that mean nothing and sets the number of threads.
 void apply_machine_flags(const Flags& flags);
+/// Fails in one line where the device is not to be had.
+void require_device(const Flags& flags);
 
 /// Layers over the defaults: settings.toml of the corpus, --config, --set, --seed, and --precision for the RQ-VAE.
 ace::Settings settings_for_corpus(const Flags& flags, const std::string& corpus_settings, const std::string& origin);

@@ -2,7 +2,8 @@
 
 #include "tests/autograd/table.h"
 
-/// Ops that do several things in one pass; written here from the formula; tests/kernels compares them with their plain steps.
+/// Ops that do several things in one pass; written here from the formula; tests/kernels compares them with their plain
+/// steps.
 namespace autograd {
 
 using kernels::Activation;
@@ -63,7 +64,8 @@ Cases residual_norm_cases() {
                          return y;
                        },
                        1e-5,  // dx is a small difference of large terms, and parameters sum over the rows
-                       shape.elements() > 1000});
+                       shape.elements() > 1000,
+                       2});
     }
   }
   return cases;

@@ -111,7 +111,7 @@ Cases linear_cases() {
                      },
                      [c](const std::vector<Array>& x) { return affine(x, c); },
                      1e-5,  // the bias's gradient sums over the rows
-                     c.x.elements() > 1000});
+                     c.x.elements() > 1000, c.bias ? size_t(2) : size_t(1)});
   }
   return cases;
 }

@@ -139,7 +139,8 @@ Cases layer_norm_cases() {
                        return y;
                      },
                      1e-5,  // dx is a small difference of large terms, and parameters sum over the rows
-                     shape.elements() > 1000});
+                     shape.elements() > 1000,
+                     2});
   }
   return cases;
 }

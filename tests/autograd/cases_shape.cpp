@@ -43,7 +43,8 @@ Cases embedding_cases() {
                        return y;
                      },
                      1e-6,
-                     large(s.table)});
+                     large(s.table),
+                     1});
   }
   return cases;
 }

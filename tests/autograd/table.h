@@ -41,6 +41,8 @@ struct Case {
   double f32_limit = 1e-6;
   /// Too large for a full Jacobian; there so that several threads get work.
   bool large = false;
+  /// How many of the last inputs are parameters: f32 where the others have 16 bits.
+  size_t parameters = 0;
 };
 
 using Cases = std::vector<Case>;

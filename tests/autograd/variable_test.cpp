@@ -184,5 +184,18 @@ TEST(Tape, AValueOfALeafCanBeReplacedButNotOfAResult) {
   EXPECT_NE(message_of([&] { scale(x, 2).set_value(x.value()); }).find("result of scale"), std::string::npos);
 }
 
+TEST(Rounded, IsMadeOnceAndAnewForAnotherValue) {
+  const Variable x(Tensor::of<float>(Shape{2}, {1, 1.0f / 3}), true);
+  EXPECT_FALSE(x.rounded().defined());
+  const Tensor once = x.rounded(DType::bf16);
+  EXPECT_EQ(x.rounded(DType::bf16).raw(), once.raw());
+  EXPECT_EQ(x.rounded().raw(), once.raw());
+  EXPECT_EQ(float(once.data<tensor::bf16>()[1]), float(tensor::bf16(1.0f / 3)));
+  EXPECT_EQ(float(x.rounded(DType::f16).data<tensor::f16>()[1]), float(tensor::f16(1.0f / 3)));
+  x.set_value(Tensor::of<float>(Shape{2}, {2, 3}));
+  EXPECT_FALSE(x.rounded().defined());
+  EXPECT_EQ(float(x.rounded(DType::f16).data<tensor::f16>()[1]), 3);
+}
+
 }  // namespace
 }  // namespace autograd

@@ -18,6 +18,31 @@ TYPED_TEST(CopyOnDevice, CopiesAndAdds) {
   }
 }
 
+/// To 16 bits as the host's own conversions round, NaN and infinity too, and back.
+template <class T>
+void expect_conversions() {
+  for (const int64_t n : device_lengths) {
+    for (const int64_t skipped : {0, 1}) {
+      auto x = draw<float>(n, 1);
+      x[0] = std::numeric_limits<float>::quiet_NaN(), x[size_t(n / 2)] = 1e30f;
+      const Device<float> from(x, skipped), back(n);
+      const Device<T> to(n, skipped);
+      convert(Cuda(), from.data(), to.data(), n);
+      convert(Cuda(), to.data(), back.data(), n);
+      const auto found = to.values();
+      const auto wide = back.values();
+      for (size_t i = 0; i < x.size(); ++i) {
+        EXPECT_EQ(found[i].bits, T(x[i]).bits) << x[i];
+        EXPECT_EQ(std::bit_cast<uint32_t>(wide[i]), std::bit_cast<uint32_t>(float(found[i]))) << x[i];
+      }
+    }
+  }
+}
+TEST(ConvertOnDevice, RoundsAsTheHost) {
+  expect_conversions<f16>();
+  expect_conversions<bf16>();
+}
+
 /// Between the rows of a block nothing is read or written.
 TYPED_TEST(CopyOnDevice, MovesBlocks) {
   using T = TypeParam;

@@ -289,6 +289,23 @@ TEST(GemmInPrecision, APackedWeightServesOperandsOf16Bits) {
   gemm_pack(Cuda(), n, k, Matrix<float>{device_b, k, true}, Precision::bf16, packed.data());
   gemm_packed(Cuda(), m, n, k, 1, Matrix<bf16>{device_a, k}, packed.data(), 0, c.data(), n, {}, Precision::bf16);
   EXPECT_LE(relative_error(c.values(), expected), device_tolerance<bf16>);
+  const Device<float> wide(m * n);
+  gemm_packed(Cuda(), m, n, k, 1, Matrix<bf16>{device_a, k}, packed.data(), 0, wide.data(), n, {}, Precision::bf16);
+  EXPECT_LE(relative_error(wide.values(), expected), device_tolerance<float>);
+}
+
+/// A bias that the caller has rounded is the one that is added: here another one, so that it shows.
+TEST(GemmInPrecision, TakesABiasInTheNumbersOfC) {
+  const int64_t m = 3, n = 8, k = 8;
+  const Device<f16> a(draw<f16>(m * k, 1)), b(draw<f16>(k * n, 2)), c(m * n), again(m * n);
+  const auto other = draw<f16>(n, 4);
+  const Device<float> bias(draw<float>(n, 3)), other_wide(as<float>(other));
+  const Device<f16> rounded(other);
+  const auto multiply = [&](const Device<f16>& into, Finish<float> finish) {
+    gemm(Cuda(), m, n, k, 1, Matrix<f16>{a, k}, Matrix<f16>{b, n}, 0, into.data(), n, finish);
+    return as<float>(into.values());
+  };
+  EXPECT_EQ(multiply(c, {bias, Activation::relu, rounded.data()}), multiply(again, {other_wide, Activation::relu}));
 }
 
 }  // namespace

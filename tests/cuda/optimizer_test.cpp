@@ -88,6 +88,38 @@ TYPED_TEST(AdamOnDevice, IsTheCpusForAllTensorsAtOnce) {
   }
 }
 
+/// A copy in 16 bits follows its parameter; tensors without one stand beside those with.
+template <class T, class R>
+void expect_rounded(const std::vector<int64_t>& sizes, int64_t skew) {
+  const AdamStep step = some_step();
+  const Device<AdamStep> device_step(std::vector<AdamStep>{step});
+  Set<T> set(sizes, skew);
+  std::vector<std::unique_ptr<Device<R>>> copies;
+  for (size_t t = 0; t < sizes.size(); ++t) {
+    copies.push_back(std::make_unique<Device<R>>(sizes[t], skew));
+    if (t % 2 == 0) set.tensors[t].rounded = copies[t]->data(), set.tensors[t].in_bf16 = std::is_same_v<R, bf16>;
+  }
+  const Device<AdamTensor<T>> tensors(set.tensors);
+  adam(Cuda(), device_step.data(), tensors.data(), set.count(), set.total);
+  for (size_t t = 0; t < sizes.size(); ++t) {
+    const auto values = set.arrays[t * arrays_each]->values();
+    const auto found = copies[t]->values();
+    for (size_t i = 0; i < found.size(); ++i) {
+      const uint16_t expected = t % 2 == 0 ? R(float(values[i + size_t(skew)])).bits : uint16_t(0xffff);
+      ASSERT_EQ(found[i].bits, expected) << "tensor " << t << ", " << i;
+    }
+  }
+}
+
+TYPED_TEST(AdamOnDevice, KeepsACopyIn16Bits) {
+  for (const auto& sizes : sets) {
+    for (const int64_t skew : {0, 1}) {
+      expect_rounded<TypeParam, f16>(sizes, skew);
+      expect_rounded<TypeParam, bf16>(sizes, skew);
+    }
+  }
+}
+
 TYPED_TEST(AdamOnDevice, ASkippedStepChangesNothing) {
   using T = TypeParam;
   AdamStep step = some_step();

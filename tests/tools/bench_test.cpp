@@ -67,6 +67,15 @@ TEST(Bench, WrongWordsAreRefusedBeforeAnythingIsMeasured) {
   expect_usage({"kernels", "--seconds", "0"}, "--seconds: expected above 0 and up to 60, found 0");
   expect_usage({"kernels", "--precision", "bf16"}, "--precision: kernels of the CPU are measured in f32");
   expect_usage({"kernels", "--filter", "nothing"}, "--filter: no kernel has \"nothing\" in its name");
+  const auto on_cuda = [](Words words) {
+    words.insert(words.end(), {"--device", "cuda"});
+    return words;
+  };
+  expect_usage(on_cuda({"trie"}), "--device cuda: for kernels, train and search, not trie");
+  expect_usage(on_cuda({"kmeans"}), "--device cuda: for kernels, train and search, not kmeans");
+  expect_usage(on_cuda({"search", "--dual"}), "--device cuda: for kernels, train and search, not search --dual");
+  expect_usage(on_cuda({"search", "--beam", "2049"}), "--beam: expected 1 to 2048, found 2049");
+  expect_usage(on_cuda({"train", "--precision", "int8"}), "--precision: expected f32, bf16 or f16, found \"int8\"");
 }
 
 TEST(Bench, AFailureIsOneLine) {
@@ -87,20 +96,38 @@ TEST(Bench, KernelsShowBothShares) {
   }
 }
 
-TEST(Bench, KernelsOfACardNeedOne) {
-  const Outcome outcome =
-      run_bench({"kernels", "--device", "cuda", "--filter", "top k", "--seconds", "0.001", "--quiet", "--json"});
-  if (outcome.code == 0) {
-    for (const json& row : json::parse(outcome.out)["rows"]) {
-      EXPECT_GT(row["seconds"], 0) << row;
-      EXPECT_TRUE(row["seconds_library"].is_null()) << "no library has the operation: " << row;
-    }
-    return;
-  }
+/// The document of a run on a card; without one null, after one line of error.
+json measure_on_card(Words words) {
+  words.insert(words.end(), {"--device", "cuda", "--json", "--quiet", "--repetitions", "1"});
+  const Outcome outcome = run_bench(words);
+  if (outcome.code == 0) return json::parse(outcome.out);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "");
   EXPECT_EQ(outcome.err.substr(0, 28), "bench: error: --device cuda:") << outcome.err;
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+  return {};
+}
+
+TEST(Bench, KernelsOfACardNeedOne) {
+  const json document = measure_on_card({"kernels", "--filter", "top k", "--seconds", "0.001"});
+  if (document.is_null()) return;
+  for (const json& row : document["rows"]) {
+    EXPECT_GT(row["seconds"], 0) << row;
+    EXPECT_TRUE(row["seconds_library"].is_null()) << "no library has the operation: " << row;
+  }
+}
+
+TEST(Bench, TrainingAndSearchOnACardNeedOne) {
+  const Words tiny = {"--width", "16", "--layers", "1", "--vocabulary", "300", "--item-width", "8"};
+  for (Words words : {Words{"train", "--batch", "2", "--rqvae-batch", "4", "--precision", "f16"},
+                      Words{"search", "--items", "300", "--queries", "4", "--beam", "5", "--precision", "f16"}}) {
+    words.insert(words.end(), tiny.begin(), tiny.end());
+    const json document = measure_on_card(words);
+    if (document.is_null()) continue;
+    EXPECT_NE(document["machine"]["device"], "cpu");
+    EXPECT_GT(document["machine"]["product_gflops"], 0);
+    for (const json& row : document["rows"]) EXPECT_GT(row["share_product"], 0) << row;
+  }
 }
 
 TEST(Bench, TrainCountsTheOperationsOfTheFormulas) {
