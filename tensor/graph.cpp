@@ -18,27 +18,31 @@ struct Constant {
 thread_local std::vector<Constant>* recording = nullptr;  ///< the constants of the graph that is being recorded
 thread_local bool within = false;
 
-/// While one lives, tensors come from the graphs' memory.
-struct Within {
-  Within() { within = true; }
-  ~Within() { within = false; }
-};
-
 }  // namespace
+
+Lasting::Lasting() : before_(within) { within = false; }
+Lasting::~Lasting() { within = before_; }
 
 bool recording_graph() { return recording != nullptr; }
 bool within_graph() { return within; }
 
 Tensor constant(const Tensor& x, Device device) {
   if (!recording_graph() || device == Device::cpu) return x.to(device);
-  within = false;  // it outlives the work, so it is not in memory that other graphs write
+  const Lasting outlives;
   const Tensor there(x.shape(), x.dtype(), device);
-  within = true;
   recording->push_back({x, there});
   return there;
 }
 
 #ifdef ACE_CUDA
+namespace {
+/// While one lives, tensors come from the graphs' memory.
+struct Within {
+  Within() { within = true; }
+  ~Within() { within = false; }
+};
+}  // namespace
+
 struct Graph::Recorded {
   kernels::CudaGraph graph;
   std::vector<Constant> constants;

@@ -35,7 +35,19 @@ class Graph {
 /// keeps it, and is given its numbers before it starts.
 Tensor constant(const Tensor& x, Device device);
 
-/// Whether this thread records a graph; whether it is in the work of one, recorded or not.
+/// While one lives, tensors come from the memory of all others again: for what outlives the work that needs it first.
+class Lasting {
+ public:
+  Lasting();
+  ~Lasting();
+  Lasting(const Lasting&) = delete;
+  Lasting& operator=(const Lasting&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Whether this thread records a graph; whether its tensors come from the memory of graphs.
 bool recording_graph();
 bool within_graph();
 

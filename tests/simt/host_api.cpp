@@ -11,9 +11,11 @@ namespace {
 
 constexpr size_t all_memory = size_t(16) << 30;
 
+using Blocks = std::map<const char*, size_t, std::greater<>>;  // from high to low addresses
+
 struct Device {
   std::mutex mutex;
-  std::map<const char*, size_t, std::greater<>> blocks;  // from high to low addresses
+  Blocks blocks, pinned;  // on the device; on the host
   size_t used = 0;
   int major = 7, minor = 0;
 };
@@ -28,14 +30,14 @@ cudaError_t noted(cudaError_t error) {
   return error;
 }
 
-/// Whether address begins within a block of device memory.
-bool on_device(const void* address) {
-  Device& d = device();
-  const std::lock_guard lock(d.mutex);
+/// Whether address begins within a block.
+bool within(const Blocks& blocks, const void* address) {
+  const std::lock_guard lock(device().mutex);
   const auto* const a = static_cast<const char*>(address);
-  const auto block = d.blocks.lower_bound(a);
-  return block != d.blocks.end() && a < block->first + block->second;
+  const auto block = blocks.lower_bound(a);
+  return block != blocks.end() && a < block->first + block->second;
 }
+bool on_device(const void* address) { return within(device().blocks, address); }
 
 }  // namespace
 
@@ -89,7 +91,7 @@ const char* cudaGetErrorName(cudaError_t error) { return cudaGetErrorString(erro
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaSetDevice(int number) { return noted(number == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
 cudaError_t cudaGetDevice(int* number) { return *number = 0, cudaSuccess; }
-cudaError_t cudaDeviceSynchronize() { return simt::forbidden(simt::Call::waits); }
+cudaError_t cudaDeviceSynchronize() { return simt::catch_up(), simt::forbidden(simt::Call::waits); }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 12000, cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = 12000, cudaSuccess; }
 
@@ -157,6 +159,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
   if (const cudaError_t error = simt::forbidden(simt::Call::frees); error != cudaSuccess) return error;
+  simt::catch_up();
   Device& d = device();
   const std::lock_guard lock(d.mutex);
   const auto block = d.blocks.find(static_cast<char*>(memory));
@@ -169,11 +172,22 @@ cudaError_t cudaFree(void* memory) {
 
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   *memory = nullptr;
-  if (bytes != 0 && posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
+  if (bytes == 0) return cudaSuccess;
+  if (posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  d.pinned[static_cast<char*>(*memory)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMallocHost(memory, bytes); }
-cudaError_t cudaFreeHost(void* memory) { return std::free(memory), cudaSuccess; }
+cudaError_t cudaFreeHost(void* memory) {
+  if (memory == nullptr) return cudaSuccess;
+  simt::catch_up();
+  Device& d = device();
+  const std::lock_guard lock(d.mutex);
+  d.pinned.erase(static_cast<char*>(memory));
+  return std::free(memory), cudaSuccess;
+}
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   Device& d = device();
@@ -209,7 +223,9 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (const cudaError_t error = simt::forbidden_on(stream); error != cudaSuccess) return error;
   }
   if (!placed(to, from, kind)) return noted(cudaErrorInvalidValue);
-  return simt::queue(stream, [=] { copy(to, from, bytes, kind); });
+  const auto work = [=] { copy(to, from, bytes, kind); };
+  const bool late = kind == cudaMemcpyHostToDevice && stream != nullptr && within(device().pinned, from);
+  return late ? simt::queue_late(stream, work) : simt::queue(stream, work);
 }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   const cudaError_t error = simt::forbidden(simt::Call::at_once);

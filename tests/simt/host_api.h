@@ -5,8 +5,9 @@
 #include "tests/simt/runner.h"
 
 /// The host's part of the CUDA runtime over the host's memory, with one device. Device memory is an exact block of the
-/// heap, its bits all 1; everything queued has happened when the call returns, unless its stream is being captured
-/// (streams.cpp). Copies check on which side their pointers are. Values of enumerators are NVIDIA's.
+/// heap, its bits all 1; what is queued has happened when the call returns, unless it is a copy from pinned memory or
+/// its stream is being captured (streams.cpp). Copies check on which side their pointers are. Values of enumerators are
+/// NVIDIA's.
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
@@ -134,6 +135,10 @@ namespace simt {
 void set_last_error(int code);
 /// Does the work at once; while the stream is being captured it becomes a part of the graph and is not done.
 cudaError_t queue(cudaStream_t stream, std::function<void()> work);
+/// Does the work when its stream is given more, or somebody waits for it.
+cudaError_t queue_late(cudaStream_t stream, std::function<void()> work);
+/// Does all that is late, as calls do that wait for the device.
+void catch_up();
 /// What a call has to return because a stream is being captured, which it then spoils. The host may not wait for a
 /// captured stream or copy from and to it, and free no memory; what allocates or copies at once is for relaxed
 /// captures alone.

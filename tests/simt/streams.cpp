@@ -4,14 +4,17 @@
 
 #include "tests/simt/host_api.h"
 
-/// Streams, events and graphs. Nothing is ever pending, so there is nothing to wait for; what is left is to record what
-/// a stream that is being captured is given, and to refuse what a card refuses meanwhile.
+/// Streams, events and graphs. What a stream is given is done at once, but for copies from pinned memory: they are done
+/// as late as a card might do them, so that a missing wait shows. What a stream is given while it is being captured is
+/// recorded, and what a card refuses meanwhile is refused.
 using Work = std::vector<std::function<void()>>;
 struct CUstream_st {};
 struct CUevent_st {
   std::chrono::steady_clock::time_point when;
   bool recorded = false;
   const void* capture = nullptr;  ///< in which it was recorded last
+  cudaStream_t stream = nullptr;  ///< on which, and before which late work
+  uint64_t before = 0;
 };
 struct CUgraph_st {
   Work work;
@@ -31,6 +34,23 @@ struct Capture {
 };
 std::unique_ptr<Capture> capture;
 
+struct Late {
+  cudaStream_t stream;
+  uint64_t number;
+  std::function<void()> work;
+};
+std::vector<Late> late;
+uint64_t late_count = 0;
+
+/// Does what is late on a stream, or on all, up to a number.
+void do_late(cudaStream_t stream, bool all = false, uint64_t before = UINT64_MAX) {
+  std::erase_if(late, [&](const Late& l) {
+    const bool due = (all || l.stream == stream) && l.number < before;
+    if (due) l.work();
+    return due;
+  });
+}
+
 bool captures(cudaStream_t stream) { return capture != nullptr && capture->stream == stream; }
 
 cudaError_t refused(cudaError_t error) {
@@ -47,11 +67,17 @@ cudaError_t spoil(cudaError_t error) {
 namespace simt {
 
 cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
-  if (!captures(stream)) return work(), cudaSuccess;
+  if (!captures(stream)) return do_late(stream), work(), cudaSuccess;
   if (capture->spoilt) return refused(cudaErrorStreamCaptureInvalidated);
   capture->work.push_back(std::move(work));
   return cudaSuccess;
 }
+
+cudaError_t queue_late(cudaStream_t stream, std::function<void()> work) {
+  late.push_back({stream, late_count++, std::move(work)});
+  return cudaSuccess;
+}
+void catch_up() { do_late(nullptr, true); }
 
 cudaError_t forbidden(Call call) {
   const bool free = capture == nullptr || (call == Call::at_once && capture->mode == cudaStreamCaptureModeRelaxed);
@@ -65,11 +91,12 @@ cudaError_t forbidden_on(cudaStream_t stream) {
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return *stream = new CUstream_st, cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return simt::forbidden_on(stream); }
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return simt::forbidden_on(stream); }
+cudaError_t cudaStreamDestroy(cudaStream_t stream) { return do_late(stream), delete stream, cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return do_late(stream), simt::forbidden_on(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (!event->recorded) return cudaSuccess;
+  do_late(event->stream, false, event->before);
   if (captures(stream)) return event->capture == capture.get() ? cudaSuccess : spoil(cudaErrorStreamCaptureIsolation);
   // On a card the waiting stream would join the capture; nothing here wants that.
   return event->capture != nullptr ? refused(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
@@ -79,10 +106,11 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) { return *event = new CUevent_st
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
 cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  *event = {std::chrono::steady_clock::now(), true, captures(stream) ? capture.get() : nullptr};
+  *event = {std::chrono::steady_clock::now(), true, captures(stream) ? capture.get() : nullptr, stream, late_count};
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  do_late(event->stream, false, event->before);
   return event->capture != nullptr ? refused(cudaErrorCapturedEvent) : cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }

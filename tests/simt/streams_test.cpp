@@ -35,6 +35,45 @@ TEST(Streams, ACaptureRecordsAndAGraphDoesItAgainAndAgain) {
   EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
 }
 
+TEST(Streams, ACopyFromPinnedMemoryIsDoneWhenSomebodyWaitsForIt) {
+  const Stream stream, other;
+  const OnDevice<int> x(std::vector<int>(1)), y(std::vector<int>(1));
+  int* host = nullptr;
+  cudaEvent_t before = nullptr, after = nullptr;
+  cudaEventCreate(&before);
+  cudaEventCreate(&after);
+  ASSERT_EQ(cudaMallocHost(&host, sizeof *host), cudaSuccess);
+  const auto send = [&](int value) {
+    *host = value;
+    cudaEventRecord(before, stream);
+    EXPECT_EQ(cudaMemcpyAsync(x, host, sizeof *host, cudaMemcpyHostToDevice, stream), cudaSuccess);
+    cudaEventRecord(after, stream);
+  };
+  const auto seen = [&] {
+    cudaMemcpyAsync(y, x, sizeof *host, cudaMemcpyDeviceToDevice, other);
+    return y.values()[0];
+  };
+  send(1);
+  EXPECT_EQ(seen(), 0);
+  cudaStreamWaitEvent(other, before);
+  EXPECT_EQ(seen(), 0);
+  cudaStreamWaitEvent(other, after);
+  EXPECT_EQ(seen(), 1);
+  send(2);
+  *host = 3;  // too early
+  cudaEventSynchronize(after);
+  EXPECT_EQ(seen(), 3);
+  send(4);
+  cudaMemsetAsync(y, 0, sizeof *host, stream);  // in the order of its stream
+  EXPECT_EQ(seen(), 4);
+  send(5);
+  cudaStreamSynchronize(stream);
+  EXPECT_EQ(seen(), 5);
+  cudaFreeHost(host);
+  cudaEventDestroy(before);
+  cudaEventDestroy(after);
+}
+
 /// What `call` returns within a capture; it must spoil that, unless it is allowed.
 template <class F>
 cudaError_t within(cudaStream_t stream, cudaStreamCaptureMode mode, const F& call) {

@@ -69,6 +69,26 @@ TEST(Graph, ACopyFromOrToTheHostIsAnErrorAndNothingIsRecorded) {
   EXPECT_EQ(numbers(y), std::vector<float>(2, 3));
 }
 
+/// Made in the work of one graph, in a place that another graph wrote to when it was recorded.
+TEST(Graph, WhatIsToLastIsNotOverwrittenByGraphs) {
+  SKIP_WITHOUT_DEVICE();
+  const Tensor x = full({3}, DType::f32, 1, Device::cuda);
+  Graph first(Device::cuda), second(Device::cuda);
+  const auto write = [&] { autograd::scale(Variable(x), 7); };
+  first.run(write);
+  first.run(write);
+  Tensor kept, lost;
+  second.run([&] {
+    const Lasting outlives;
+    kept = autograd::scale(Variable(x), 2).value();
+  });
+  Graph third(Device::cuda);
+  third.run([&] { lost = autograd::scale(Variable(x), 2).value(); });
+  first.run(write);
+  EXPECT_EQ(numbers(kept), std::vector<float>(3, 2));
+  EXPECT_EQ(numbers(lost), std::vector<float>(3, 7)) << "numbers of a graph are there until the next one runs";
+}
+
 TEST(Graph, MemoryOfGraphsIsFreedWithTheLastOfThem) {
   SKIP_WITHOUT_DEVICE();
   const int64_t before = graph_allocator().statistics().cached;

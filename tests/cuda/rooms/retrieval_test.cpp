@@ -160,7 +160,8 @@ TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
   Settings settings = smallest();
   const tiny::Runs runs(settings);
   settings.device = Device::cuda;
-  settings.train.batch = 4, settings.train.omega = 0, settings.train.evaluate_epochs = 0;
+  settings.train.batch = 4, settings.train.omega = 0;
+  settings.train.evaluate_epochs = 0, settings.train.checkpoint_steps = 2;
   for (const int64_t parts : {1, 2}) {
     settings.train.accumulate = parts;
     const auto bytes_after = [&](const std::string& name, std::initializer_list<int64_t> stops) {
@@ -176,7 +177,7 @@ TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
       }
       return tiny::bytes(run, "checkpoint.safetensors");
     };
-    EXPECT_TRUE(bytes_after("whole", {6}) == bytes_after("stopped", {4, 6})) << parts;
+    EXPECT_TRUE(bytes_after("whole", {5}) == bytes_after("stopped", {3, 5})) << parts;
   }
 }
 
