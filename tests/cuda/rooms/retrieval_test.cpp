@@ -90,7 +90,7 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
   settings.kmeans.clusters = 4, settings.kmeans.batch = 64;
   settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.warmup_epochs = 1, settings.rqvae.batch = 64;
   settings.train.epochs = 1, settings.train.batch = 256, settings.train.dev_queries = 4;
-  settings.search.beam = 3;
+  settings.train.precision = "f16", settings.search.beam = 3;
   const tiny::OneThread one;
   const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
@@ -106,6 +106,7 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
 
   const json trained = train(runs[1], settings, {}, {});
   EXPECT_EQ(trained["finished"], true);
+  EXPECT_EQ(trained["skipped_steps"], 0);
   EXPECT_TRUE(std::isfinite(double(trained["loss"])));
   const std::vector<std::string> queries = {"a red circle", "two blue squares"};
   const auto there = Searcher(runs[1], settings).search(queries, 3, 3);
@@ -117,6 +118,12 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
       EXPECT_NEAR(there[q][i].score, here[q][i].score, 1e-4);
       EXPECT_EQ(there[q][i].item, here[q][i].item);
     }
+  }
+  settings.device = Device::cuda, settings.search.precision = "f16";
+  const auto narrow = Searcher(runs[1], settings).search(queries, 3, 3);
+  for (size_t q = 0; q < queries.size(); ++q) {
+    EXPECT_NEAR(narrow[q][0].score, here[q][0].score, 2e-2);
+    EXPECT_EQ(narrow[q][0].item, here[q][0].item);
   }
 }
 
