@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/copy.h"
+#include "tensor/graph.h"
 
 namespace autograd {
 
@@ -103,7 +104,10 @@ void Variable::set_value(Tensor value) const {
 Tensor Variable::rounded(tensor::DType type) const {
   static std::mutex mutex;  // a module may be used from several threads
   const std::lock_guard lock(mutex);
-  if (!node_->rounded.defined() || node_->rounded.dtype() != type) node_->rounded = value().to(type);
+  if (!node_->rounded.defined() || node_->rounded.dtype() != type) {
+    const tensor::Lasting memory;
+    node_->rounded = value().to(type);
+  }
   return node_->rounded;
 }
 Tensor Variable::rounded() const { return node_->rounded; }

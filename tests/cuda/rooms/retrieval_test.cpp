@@ -164,6 +164,7 @@ TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
   settings.train.evaluate_epochs = 0, settings.train.checkpoint_steps = 2;
   for (const int64_t parts : {1, 2}) {
     settings.train.accumulate = parts;
+    settings.train.precision = parts == 1 ? "f16" : "f32";
     const auto bytes_after = [&](const std::string& name, std::initializer_list<int64_t> stops) {
       ace::Run run = runs.copy(name + std::to_string(parts));
       for (const int64_t step : stops) {
@@ -185,6 +186,7 @@ TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
 TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
   SKIP_WITHOUT_DEVICE();
   Settings settings = smallest();
+  settings.train.precision = "f16";
   const tiny::OneThread one;
   const TemporaryFolder scratch;
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
@@ -200,6 +202,7 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
 
   const json trained = train(runs[1], settings, {}, {});
   EXPECT_EQ(trained["finished"], true);
+  EXPECT_EQ(trained["skipped_steps"], 0);
   EXPECT_TRUE(std::isfinite(double(trained["loss"])));
   const std::vector<std::string> queries = {"a red circle", "two blue squares"};
   const auto there = Searcher(runs[1], settings).search(queries, 3, 3);
@@ -211,6 +214,12 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
       EXPECT_NEAR(there[q][i].score, here[q][i].score, 1e-4);
       EXPECT_EQ(there[q][i].item, here[q][i].item);
     }
+  }
+  settings.device = Device::cuda, settings.search.precision = "f16";
+  const auto narrow = Searcher(runs[1], settings).search(queries, 3, 3);
+  for (size_t q = 0; q < queries.size(); ++q) {
+    EXPECT_NEAR(narrow[q][0].score, here[q][0].score, 2e-2);
+    EXPECT_EQ(narrow[q][0].item, here[q][0].item);
   }
 }
 
