@@ -276,14 +276,30 @@ TYPED_TEST(AttentionOnDevice, AlikeKeysGiveQueriesNoGradient) {
   for (const T x : found[1]) EXPECT_LE(std::abs(double(x)), 5 * device_tolerance<T>);
 }
 
+/// A key infinitely far from all queries has weight 0, whatever tiles are padded with.
+TYPED_TEST(AttentionOnDevice, TheValueOfAKeyThatNobodySeesHasNoGradient) {
+  using T = TypeParam;
+  const int64_t n = 3, m = 24, far = 5;
+  for (const int64_t width : {8, 64}) {
+    const PackedThere s(Case{{n}, {m}, 1, width, false});
+    auto q = draw<T>(n * width, 1), k = draw<T>(m * width, 2);
+    for (int64_t i = 0; i < n; ++i) q[size_t(i * width)] = T(-1.0f);
+    k[size_t(far * width)] = T(std::numeric_limits<float>::infinity());
+    const Device<T> device_q(q), device_k(k), device_v(draw<T>(m * width, 3)), device_d_o(draw<T>(n * width, 4));
+    const auto dv = everything<T>(s, device_q, device_k, device_v, device_d_o)[3];
+    for (int64_t c = 0; c < width; ++c) EXPECT_EQ(double(dv[size_t(far * width + c)]), 0) << width;
+  }
+}
+
+/// A query's NaN is in its row, a key's in the rows that see it.
 TYPED_TEST(AttentionOnDevice, ShowsNaNInItsRowsAlone) {
   using T = TypeParam;
   for (const int64_t width : {8, 64}) {
     const int64_t n = 20, m = 70;
-    const PackedThere s(Case{{n, 2}, {m, 2}, 1, width, false});
     auto q = draw<T>((n + 2) * width, 1), k = draw<T>((m + 2) * width, 2);
     const auto v = draw<T>((m + 2) * width, 3);
-    const auto rows_with_nan = [&] {
+    const auto rows_with_nan = [&](bool causal) {
+      const PackedThere s(Case{{n, 2}, {m, 2}, 1, width, causal});
       const Device<T> device_q(q), device_k(k), device_v(v), o((n + 2) * width);
       attention<T>(Cuda(), s.there, device_q, device_k, device_v, o, nullptr);
       const auto values = o.values();
@@ -295,9 +311,12 @@ TYPED_TEST(AttentionOnDevice, ShowsNaNInItsRowsAlone) {
     };
     const T nan(std::numeric_limits<float>::quiet_NaN()), q_before = q[size_t(17 * width)];
     q[size_t(17 * width)] = nan;
-    EXPECT_EQ(rows_with_nan(), std::vector<int64_t>{17});
+    EXPECT_EQ(rows_with_nan(false), std::vector<int64_t>{17});
+    const T k_before = k[size_t(66 * width)];
     q[size_t(17 * width)] = q_before, k[size_t(66 * width)] = nan;  // a key of the last tile
-    EXPECT_EQ(rows_with_nan().size(), size_t(n));
+    EXPECT_EQ(rows_with_nan(false).size(), size_t(n));
+    k[size_t(66 * width)] = k_before, k[size_t(62 * width)] = nan;  // one that some rows of a tile do not see
+    EXPECT_EQ(rows_with_nan(true), (std::vector<int64_t>{12, 13, 14, 15, 16, 17, 18, 19}));
   }
 }
 
