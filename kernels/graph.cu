@@ -5,7 +5,9 @@
 namespace kernels {
 
 CudaGraph::~CudaGraph() {
-  if (executable_ != nullptr) note(cudaGraphExecDestroy(executable_), "graph");
+  if (executable_ == nullptr) return;
+  Cuda().synchronize();  // it may still run
+  note(cudaGraphExecDestroy(executable_), "graph");
 }
 
 // Relaxed: memory may be asked for meanwhile, and cublasLt may load a kernel.
