@@ -125,6 +125,7 @@ double Report::seconds_until_done(const std::function<void()>& work) const {
 Timing Report::time(const std::function<void()>& work) const {
   std::vector<double> seconds, gflops, narrow_gflops;
   work();
+  if (flags_.machine.on() != tensor::Device::cpu) work();  // this is recorded (tensor/graph.h), and then replayed
   for (int64_t i = 0; i < flags_.repetitions; ++i) {
     gflops.push_back(product_gflops(peaks_.n, false));
     narrow_gflops.push_back(narrow() ? product_gflops(peaks_.n, true) : 0);

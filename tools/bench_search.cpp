@@ -59,11 +59,12 @@ void measure_ace(Report& report, const Flags& flags, const Options& options, std
     nn::move(nn::parameters(model), flags.machine.on());
     nn::freeze(nn::parameters(model), flags.precision());
     const ace::Trie trie(table);
+    const ace::BeamSearch search(model, trie);
     for (const int64_t beam : options.beam) {
       std::vector<int64_t> rows;  // of each position, while the tree has so many prefixes
       for (int64_t j = 0; j < table.positions(); ++j) rows.push_back(std::min(beam, trie.nodes(j)));
       for (const Queries& queries : inputs) {
-        const Timing timing = report.time([&] { ace::beam_search(model, queries.batch, trie, {beam, true}); });
+        const Timing timing = report.time([&] { search(queries.batch, {beam, true}); });
         nlohmann::json row = row_of(fmt::format("ace, beam {}", beam), queries, items, timing);
         row["beam"] = beam;
         report.add(std::move(row), timing, search_flops(sizes, queries.texts, rows));

@@ -1,6 +1,5 @@
-#include "ace/objective.h"
+#include "ace/learner.h"
 #include "ace/rqvae.h"
-#include "nn/optimizer.h"
 #include "tools/bench_counts.h"
 #include "tools/bench_inputs.h"
 #include "tools/bench_report.h"
@@ -25,43 +24,38 @@ constexpr double rate = 1e-4;
 class Training {
  public:
   Training(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision, tensor::Device device)
-      : seed_(seed),
-        init_(seed, tensor::DType::f32, precision),
-        model_(options, init_),
-        parameters_(nn::parameters(model_)),
-        adam_((nn::move(parameters_, device), parameters_), adam_options(precision)) {}
+      : model_(make(options, seed, precision, device)), learner_(model_, learner_options(seed, precision)) {}
 
   /// Two dropout passes, loss, backward, clip, Adam; the batch in `parts` whose gradients add up.
   void step(const Texts& texts, const Tensor& identifiers, int64_t parts) {
-    const ace::Settings defaults;
     const int64_t batch = identifiers.size(0);
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
-      nn::Pass pass(defaults.model.dropout, seed_, ++passes_, model_.device());
       const auto some = std::span(texts).subspan(size_t(first), size_t(last - first));
-      const ace::Objective result =
-          ace::objective(model_, some, identifiers.range(first, last), defaults.train.omega, pass);
-      const double share = scale_ * double(last - first) / double(batch);
-      result.loss.backward(tensor::full(result.loss.shape(), result.loss.dtype(), share, model_.device()));
+      learner_.prepare(some, identifiers.range(first, last), ++passes_, rate);
+      if (parts > 1) learner_.add(double(last - first) / double(batch));
     }
-    adam_.step(rate, defaults.train.clip);
-    if (precision() == kernels::Precision::f16) scale_ = adam_.progress().scale;
+    parts > 1 ? learner_.finish(rate) : void(learner_.step());
   }
 
  private:
-  static nn::Adam::Options adam_options(kernels::Precision precision) {
-    nn::Adam::Options options;
-    if (precision == kernels::Precision::f16) options.scale = kernels::LossScale();
+  static ace::Retriever make(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision,
+                             tensor::Device device) {
+    nn::Initializer init(seed, tensor::DType::f32, precision);
+    ace::Retriever model(options, init);
+    nn::move(nn::parameters(model), device);
+    return model;
+  }
+  static ace::Learner::Options learner_options(uint64_t seed, kernels::Precision precision) {
+    const ace::Settings defaults;
+    ace::Learner::Options options{defaults.model.dropout, defaults.train.omega, defaults.train.clip, seed, {}};
+    if (precision == kernels::Precision::f16) options.adam.scale = kernels::LossScale();
     return options;
   }
-  kernels::Precision precision() const { return init_.precision(); }
 
-  uint64_t seed_, passes_ = 0;
-  nn::Initializer init_;
+  uint64_t passes_ = 0;
   ace::Retriever model_;
-  nn::Parameters parameters_;
-  nn::Adam adam_;
-  double scale_ = adam_.progress().scale;
+  ace::Learner learner_;
 };
 
 void add_row(Report& report, const char* work, int64_t batch, const std::string& input, const Timing& timing,
