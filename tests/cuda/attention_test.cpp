@@ -312,9 +312,11 @@ TYPED_TEST(AttentionOnDevice, ShowsNaNInItsRowsAlone) {
     const T nan(std::numeric_limits<float>::quiet_NaN()), q_before = q[size_t(17 * width)];
     q[size_t(17 * width)] = nan;
     EXPECT_EQ(rows_with_nan(false), std::vector<int64_t>{17});
+    const T k_before = k[size_t(66 * width)];
     q[size_t(17 * width)] = q_before, k[size_t(66 * width)] = nan;  // a key of the last tile
     EXPECT_EQ(rows_with_nan(false).size(), size_t(n));
-    EXPECT_EQ(rows_with_nan(true), (std::vector<int64_t>{16, 17, 18, 19}));
+    k[size_t(66 * width)] = k_before, k[size_t(62 * width)] = nan;  // one that some rows of a tile do not see
+    EXPECT_EQ(rows_with_nan(true), (std::vector<int64_t>{12, 13, 14, 15, 16, 17, 18, 19}));
   }
 }
 
