@@ -5,15 +5,13 @@
 #include "autograd/functions.h"
 #include "tensor/allocator.h"
 #include "tensor/feed.h"
+#include "tests/cuda/rooms/device.h"
 #include "tests/files.h"
 
 namespace tensor {
 namespace {
 
 using autograd::Variable;
-
-#define SKIP_WITHOUT_DEVICE() \
-  if (missing(Device::cuda) != nullptr) GTEST_SKIP() << missing(Device::cuda)
 
 std::vector<float> numbers(const Tensor& x) {
   const Tensor here = x.to(Device::cpu);

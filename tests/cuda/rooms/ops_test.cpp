@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tests/autograd/table.h"
+#include "tests/cuda/rooms/device.h"
 
 /// Every op of the table on a device: what the CPU gives in f64.
 namespace autograd {
@@ -12,6 +13,8 @@ void PrintTo(const Row& row, std::ostream* out) { *out << name_of(row.op); }
 
 namespace {
 
+using on_device::bytes;
+using on_device::numbers;
 using tensor::Device;
 using tensor::DType;
 
@@ -19,17 +22,6 @@ struct Result {
   std::vector<std::vector<double>> values;  ///< y, then each input's gradient
   std::vector<std::string> bytes;
 };
-
-std::vector<double> numbers(const Tensor& x) {
-  const Tensor wide = x.to(Device::cpu).to(DType::f64);
-  const auto values = wide.values<double>();
-  return {values.begin(), values.end()};
-}
-
-std::string bytes(const Tensor& x) {
-  const Tensor here = x.to(Device::cpu);
-  return {static_cast<const char*>(here.raw()), size_t(here.bytes())};
-}
 
 /// What a case is given, in numbers that `rounded` holds.
 Tensor given(const Array& x, DType rounded) {

@@ -8,6 +8,7 @@
 #include "ace/objective.h"
 #include "nn/optimizer.h"
 #include "tests/ace/tiny.h"
+#include "tests/cuda/rooms/device.h"
 
 /// A model whose activations have 16 bits: what is kept in which numbers, and how far it is from f32.
 namespace ace {
@@ -15,25 +16,14 @@ namespace {
 
 using autograd::Tensor;
 using kernels::Precision;
+using on_device::bytes;
+using on_device::numbers;
 using tensor::Device;
 using tensor::DType;
 using tensor::Shape;
 
-#define SKIP_WITHOUT_DEVICE() \
-  if (tensor::missing(Device::cuda) != nullptr) GTEST_SKIP() << tensor::missing(Device::cuda)
-
 constexpr Precision narrow[] = {Precision::f16, Precision::bf16};
 DType type_of(Precision precision) { return precision == Precision::f16 ? DType::f16 : DType::bf16; }
-
-std::vector<double> numbers(const Tensor& x) {
-  const Tensor wide = x.to(Device::cpu).to(DType::f64);
-  const auto values = wide.values<double>();
-  return {values.begin(), values.end()};
-}
-std::string bytes(const Tensor& x) {
-  const Tensor here = x.to(Device::cpu);
-  return {static_cast<const char*>(here.raw()), size_t(here.bytes())};
-}
 
 /// ‖found − expected‖² / ‖expected‖²
 double normalised_error(const std::vector<double>& found, const std::vector<double>& expected) {

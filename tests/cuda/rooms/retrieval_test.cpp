@@ -10,6 +10,7 @@
 #include "ace/train.h"
 #include "nn/optimizer.h"
 #include "tests/ace/tiny.h"
+#include "tests/cuda/rooms/device.h"
 
 /// From a corpus to found items on a device, beside the same on the CPU.
 namespace ace {
@@ -17,9 +18,6 @@ namespace {
 
 using nlohmann::json;
 using tensor::Device;
-
-#define SKIP_WITHOUT_DEVICE() \
-  if (tensor::missing(Device::cuda) != nullptr) GTEST_SKIP() << tensor::missing(Device::cuda)
 
 std::vector<double> losses(Device device, int steps, kernels::Precision precision = kernels::Precision::full) {
   nn::Initializer init(1, tensor::DType::f32, precision);
