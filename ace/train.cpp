@@ -60,8 +60,11 @@ class Trainer {
     texts_.resize(corpus.queries.size());
     for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) {
       auto& text = texts_[size_t(judgement.query)];
-      if (text.empty()) text = tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens);
       pairs_.push_back(judgement);
+      if (!text.empty()) continue;
+      bool cut = false;
+      text = tokenizer.encode_query(corpus.queries[size_t(judgement.query)].text, max_tokens, &cut);
+      cut_texts_ += cut;
     }
     check(!pairs_.empty(), "{}: no training queries; qrels/train.tsv judges none", corpus.folder.string());
     dev_ = dev_queries(corpus, tokenizer, max_tokens, settings.train.dev_queries);
@@ -104,6 +107,7 @@ class Trainer {
             {"parameters", nn::count(parameters_)},
             {"loss", state_.loss},
             {"skipped_steps", progress_of_adam_.skipped},
+            {"cut_texts", cut_texts_},
             {"best_step", state_.best_step},
             {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
             {"seconds", seconds()},
@@ -267,6 +271,7 @@ class Trainer {
   Trie trie_;
   BeamSearch search_{model_, trie_};
   std::vector<std::vector<int32_t>> texts_;  ///< tokens by query; empty where it trains nothing
+  int64_t cut_texts_ = 0;                    ///< of them, to tokenizer.max_tokens
   std::vector<Judgement> pairs_;
   DevQueries dev_;
   int64_t per_epoch_ = 1, total_ = 1;

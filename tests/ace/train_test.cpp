@@ -320,6 +320,16 @@ TEST(Train, WithoutDevQueriesTheLastWeightsAreKept) {
   }
 }
 
+TEST(Train, TextsThatAreTooLongAreCutAndCounted) {
+  const tiny::Runs runs;
+  Settings settings = tiny::settings();
+  settings.train.epochs = 1;
+  ace::Run whole = runs.copy("whole"), cut = runs.copy("cut");
+  EXPECT_EQ(train(whole, settings)["cut_texts"], 0);
+  settings.tokenizer.max_tokens = 3;
+  EXPECT_GT(train(cut, settings)["cut_texts"], 0);
+}
+
 TEST(Train, ALossThatIsNoNumberEndsInOneErrorAndLeavesTheRunAsItWas) {
   const tiny::Runs runs;
   Settings settings = tiny::settings();
