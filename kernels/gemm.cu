@@ -177,21 +177,16 @@ const C* bias_in(Cuda cuda, const Finish<Accumulator<C>>& finish, int64_t n) {
   }
 }
 
-/// Bias and relu by the library where it can, else after the product in a pass of our own.
+/// The bias by the library where it can. The activation is a pass of our own: the library's relu takes NaN for 0.
 template <class T, class C>
-void multiply(Cuda cuda, const Product<T, C>& p, const Finish<Accumulator<T>>& finish = {}) {
+void multiply(Cuda cuda, const Product<T, C>& p, Finish<Accumulator<T>> finish = {}) {
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
-  if (p.k > 0) {
-    const bool finishes = finish.bias != nullptr || finish.activation;
-    if (finishes && finish.activation.value_or(Activation::relu) == Activation::relu) {
-      const Epilogue<C> epilogue{bias_in<C>(cuda, finish, p.n), finish.activation.has_value()};
-      if ((epilogue.bias == nullptr) == (finish.bias == nullptr) && multiply_by_library(cuda, p, epilogue)) return;
-    }
-    if (multiply_by_library(cuda, p, Epilogue<C>{})) {
-      return finish_rows<C>(cuda, p.c, p.c_stride, p.m, p.n, finish);
-    }
+  const C* const bias = p.k > 0 ? bias_in<C>(cuda, finish, p.n) : nullptr;
+  if (bias != nullptr && multiply_by_library(cuda, p, bias)) {
+    finish.bias = nullptr;
+  } else if (p.k == 0 || !multiply_by_library<T, C>(cuda, p, nullptr)) {
+    multiply_in_tiles(cuda, p);
   }
-  multiply_in_tiles(cuda, p);
   finish_rows<C>(cuda, p.c, p.c_stride, p.m, p.n, finish);
 }
 

@@ -30,7 +30,7 @@ struct Shape {
   };
   int64_t type, c_type, batch;
   Operand first, second, c;
-  int64_t epilogue;
+  bool biased;
   auto operator<=>(const Shape&) const = default;
 };
 
@@ -109,8 +109,8 @@ Plan Library::make(const Shape& shape) const {
   const auto op = [](const Shape::Operand& operand) { return int32_t(operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N); };
   set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSA, op(shape.first));
   set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSB, op(shape.second));
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(shape.epilogue));
-  if (shape.epilogue & CUBLASLT_EPILOGUE_BIAS) {
+  if (shape.biased) {
+    set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
     set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(shape.c_type));
   }
   set.layout(plan.first, shape.type, shape.first, shape.batch);
@@ -161,24 +161,19 @@ Shape::Operand operand(Matrix<T> matrix, int64_t rows, int64_t cols, int64_t ste
 }  // namespace
 
 template <class T, class C>
-bool multiply_by_library(Cuda cuda, const Product<T, C>& p, Epilogue<C> epilogue) {
-  const int64_t after = epilogue.bias && epilogue.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
-                        : epilogue.bias                ? CUBLASLT_EPILOGUE_BIAS
-                        : epilogue.relu                ? CUBLASLT_EPILOGUE_RELU
-                                                       : CUBLASLT_EPILOGUE_DEFAULT;
-  if (reinterpret_cast<uintptr_t>(epilogue.bias) % 16 != 0) return false;  // some of its kernels read 16 bytes at once
+bool multiply_by_library(Cuda cuda, const Product<T, C>& p, const C* bias) {
+  if (reinterpret_cast<uintptr_t>(bias) % 16 != 0) return false;  // some of its kernels read 16 bytes at once
   const Shape shape{type_of<T>,
                     type_of<C>,
                     p.batch,
                     operand(p.b, p.k, p.n, p.b_step, p.batch),
                     operand(p.a, p.m, p.k, p.a_step, p.batch),
                     operand(Matrix<C>{p.c, p.c_stride}, p.m, p.n, p.c_step, p.batch),
-                    after};
+                    bias != nullptr};
   Library& library = Library::one();
   Plan& plan = library.plan(shape);
   if (!plan.exists) return false;
-  if (epilogue.bias != nullptr) {
-    const void* const bias = epilogue.bias;
+  if (bias != nullptr) {
     cublasLtMatmulDescSetAttribute(&plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
   }
   const cublasStatus_t status =
@@ -189,11 +184,11 @@ bool multiply_by_library(Cuda cuda, const Product<T, C>& p, Epilogue<C> epilogue
   return true;
 }
 
-template bool multiply_by_library(Cuda, const Product<float, float>&, Epilogue<float>);
-template bool multiply_by_library(Cuda, const Product<double, double>&, Epilogue<double>);
-template bool multiply_by_library(Cuda, const Product<f16, f16>&, Epilogue<f16>);
-template bool multiply_by_library(Cuda, const Product<f16, float>&, Epilogue<float>);
-template bool multiply_by_library(Cuda, const Product<bf16, bf16>&, Epilogue<bf16>);
-template bool multiply_by_library(Cuda, const Product<bf16, float>&, Epilogue<float>);
+template bool multiply_by_library(Cuda, const Product<float, float>&, const float*);
+template bool multiply_by_library(Cuda, const Product<double, double>&, const double*);
+template bool multiply_by_library(Cuda, const Product<f16, f16>&, const f16*);
+template bool multiply_by_library(Cuda, const Product<f16, float>&, const float*);
+template bool multiply_by_library(Cuda, const Product<bf16, bf16>&, const bf16*);
+template bool multiply_by_library(Cuda, const Product<bf16, float>&, const float*);
 
 }  // namespace kernels
