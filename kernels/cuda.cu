@@ -57,7 +57,6 @@ Context& context() {
 __global__ void probe_kernel() {}
 
 bool Context::has_code_for_card() {
-#ifndef ACE_SIMT
   cudaFuncAttributes attributes;
   if (cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel)) != cudaSuccess) {
     cudaGetLastError();
@@ -67,7 +66,6 @@ bool Context::has_code_for_card() {
                   name, capability / 10, capability % 10, capability);
     return false;
   }
-#endif
   return true;
 }
 
@@ -81,6 +79,16 @@ void note(cudaError_t error, const char* what) {
   if (c.error.text[0] == 0) {
     std::snprintf(c.error.text, sizeof c.error.text, "CUDA: %s: %s", what, cudaGetErrorString(error));
   }
+}
+
+void allow_shared_memory(const void* kernel) {
+  int most = 0;
+  cudaFuncAttributes own{};
+  cudaError_t e = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0);
+  if (e == cudaSuccess) e = cudaFuncGetAttributes(&own, kernel);
+  most -= int(own.sharedSizeBytes);
+  if (e == cudaSuccess) e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+  note(e, "shared memory");
 }
 
 const char* Cuda::missing() { return context().missing.text[0] ? context().missing.text : nullptr; }

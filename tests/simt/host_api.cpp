@@ -241,6 +241,9 @@ cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
   return error != cudaSuccess ? error : cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  return *attributes = {simt::shared_own}, cudaSuccess;
+}
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   return noted(value >= 0 && simt::allow_shared(function, size_t(value)) ? cudaSuccess : cudaErrorInvalidValue);
