@@ -17,6 +17,7 @@ void attention_backward_plain(Cuda cuda, const AttentionShape& s, const T* q, co
                               const Accumulator<T>* lse, const T* d_o, Grad<T> dq, Grad<T> dk, Grad<T> dv) {
   using A = Accumulator<T>;
   A* const delta = static_cast<A*>(cuda.scratch(0, s.q_rows * s.heads * int64_t(sizeof(A))));
+  if (delta == nullptr) return;
   launch(plain::queries_kernel<T>, blocks_for(s.q_rows * s.heads, Warp::warps), Warp::threads, 0, cuda.stream(), s, q,
          k, v, lse, d_o, dq, delta);
   launch(plain::keys_kernel<T>, blocks_for(s.k_rows * s.heads, Warp::warps), Warp::threads, 0, cuda.stream(), s, q, k,

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <vector>
 
 #include "kernels/launch.h"
 
@@ -25,10 +24,9 @@ struct Context {
   char name[256] = "";
   int capability = 0;
   cudaStream_t stream = nullptr;
-  std::mutex mutex;  // for all that follows
-  void* scratch[2] = {};
-  int64_t scratch_bytes[2] = {};
-  std::vector<void*> outgrown;  // not freed, since a recorded graph may use it; in all no more than what replaced it
+  std::mutex mutex;  // for `error` and `reported`
+  WorkingMemory scratch[2];
+  void (*spare)() = nullptr;
 
   Context() {
     int devices = 0;
@@ -114,17 +112,22 @@ void* Cuda::allocate(int64_t bytes) {
 }
 void Cuda::free(void* block) { note(cudaFree(block), "free"); }
 
-void* Cuda::scratch(int which, int64_t bytes) const {
-  Context& c = context();
-  const std::lock_guard lock(c.mutex);
-  if (c.scratch_bytes[which] < bytes) {
-    c.outgrown.push_back(c.scratch[which]);
-    c.scratch_bytes[which] = std::max(2 * c.scratch_bytes[which], bytes);
-    c.scratch[which] = allocate(c.scratch_bytes[which]);
-    if (c.scratch[which] == nullptr) c.scratch_bytes[which] = 0;
+void Cuda::when_short(void (*spare)()) { context().spare = spare; }
+
+void* WorkingMemory::take(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes_ >= std::max<int64_t>(bytes, 1)) return memory_;
+  const int64_t wanted = std::max({2 * bytes_, bytes, int64_t(256)});
+  void* block = Cuda::allocate(wanted);
+  if (block == nullptr && context().spare != nullptr) {
+    context().spare();
+    block = Cuda::allocate(wanted);
   }
-  return c.scratch[which];
+  if (block == nullptr) return note(cudaErrorMemoryAllocation, "working memory"), nullptr;
+  bytes_ = wanted;
+  return memory_ = block;
 }
+void* Cuda::scratch(int which, int64_t bytes) const { return context().scratch[which].take(bytes); }
 
 void Cuda::upload(void* device, const void* host, int64_t bytes) const {
   if (bytes == 0) return;

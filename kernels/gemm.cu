@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <vector>
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
@@ -125,9 +124,7 @@ void convert_transposed(Cuda cuda, const float* x, int64_t x_stride, T* y, int64
 /// Products are queued one at a time: they share cublasLt's workspace, and these copies of operands.
 struct Operands {
   std::mutex mutex;
-  void* memory[3] = {};
-  int64_t bytes[3] = {};
-  std::vector<void*> outgrown;  ///< not freed, since a recorded graph may read it; in all no more than what replaced it
+  WorkingMemory memory[3];
 
   static Operands& one() {
     static Operands* const operands = new Operands;
@@ -137,17 +134,7 @@ struct Operands {
   /// At least n numbers; null when the device has no room.
   template <class T>
   T* take(Which which, int64_t n) {
-    const int64_t needed = n * int64_t(sizeof(T));
-    if (bytes[which] < needed) {
-      bytes[which] = std::max(2 * bytes[which], needed);
-      outgrown.push_back(memory[which]);
-      memory[which] = Cuda::allocate(bytes[which]);
-      if (memory[which] == nullptr) {
-        bytes[which] = 0;
-        note(cudaErrorMemoryAllocation, "a product's operand in 16 bits");
-      }
-    }
-    return static_cast<T*>(memory[which]);
+    return static_cast<T*>(memory[which].take(n * int64_t(sizeof(T))));
   }
 };
 

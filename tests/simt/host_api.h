@@ -151,5 +151,7 @@ cudaError_t forbidden(Call call);
 cudaError_t forbidden_on(cudaStream_t stream);
 /// The compute capability that the device says it has; 7.0 until then.
 void set_capability(int major, int minor);
+/// How much memory the device has, in bytes; 16 GiB until then.
+void set_memory(size_t bytes);
 
 }  // namespace simt
