@@ -43,7 +43,8 @@ void set_threads(int threads);
 /// all kernels of this backend: a build without the toolkit has none of it, and nothing here needs its headers.
 class Cuda {
  public:
-  /// Why no kernel can run here, in one line ("no CUDA device: …"), or null when there is a device. Asked once.
+  /// Why no kernel can run here, in one line ("no CUDA device: …", "no cublasLt: …"), or null where all can. Asked
+  /// once.
   static const char* missing();
   /// What the first device is called, and its compute capability as 70, 80, 90.
   static const char* name();

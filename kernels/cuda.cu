@@ -3,6 +3,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "kernels/cublaslt.h"
 #include "kernels/launch.h"
 
 #if !defined(ACE_SIMT) && __has_include(<nvtx3/nvToolsExt.h>)
@@ -39,9 +40,12 @@ struct Context {
     capability = 10 * card.major + card.minor;
     if (e == cudaSuccess && !has_code_for_card()) return;
     if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-    if (e == cudaSuccess) return;
-    cudaGetLastError();
-    std::snprintf(missing.text, sizeof missing.text, "no CUDA device: %s", cudaGetErrorString(e));
+    if (e != cudaSuccess) {
+      cudaGetLastError();
+      std::snprintf(missing.text, sizeof missing.text, "no CUDA device: %s", cudaGetErrorString(e));
+    } else if (const char* const why = cublaslt_missing()) {
+      std::snprintf(missing.text, sizeof missing.text, "%s", why);
+    }
   }
 
   bool has_code_for_card();

@@ -4,8 +4,7 @@
 #include <map>
 #include <string>
 
-#include <cublasLt.h>
-
+#include "kernels/cublaslt.h"
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
 
@@ -45,7 +44,7 @@ struct Plan {
 
 void note_status(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
+  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublaslt().status_name(status)).c_str());
 }
 
 /// The process's handle, workspace and plans, made at first use and never unmade, like the device's context.
@@ -67,7 +66,7 @@ class Library {
 
  private:
   Library() {
-    note_status(cublasLtCreate(&handle_), "cublasLt");
+    note_status(cublaslt().create(&handle_), "cublasLt");
     workspace_bytes_ = size_t(Cuda::capability() >= 90 ? 32 : 4) << 20;  // what NVIDIA recommends
     workspace_ = Cuda::allocate(int64_t(workspace_bytes_));
     if (workspace_ == nullptr) workspace_bytes_ = 0;
@@ -89,38 +88,39 @@ struct Setter {
     good = good && set(&descriptor, attribute, &value, sizeof value) == CUBLAS_STATUS_SUCCESS;
   }
   void layout(cublasLtMatrixLayoutOpaque_t& layout, int64_t type, const Shape::Operand& operand, int64_t batch) {
-    good = good && cublasLtMatrixLayoutInit(&layout, cudaDataType_t(type), uint64_t(operand.rows),
-                                            uint64_t(operand.cols), operand.stride) == CUBLAS_STATUS_SUCCESS;
+    good = good && cublaslt().init_layout(&layout, sizeof layout, cudaDataType_t(type), uint64_t(operand.rows),
+                                          uint64_t(operand.cols), operand.stride) == CUBLAS_STATUS_SUCCESS;
     if (batch == 1) return;
-    (*this)(cublasLtMatrixLayoutSetAttribute, layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, int32_t(batch));
-    (*this)(cublasLtMatrixLayoutSetAttribute, layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, operand.step);
+    (*this)(cublaslt().set_layout, layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, int32_t(batch));
+    (*this)(cublaslt().set_layout, layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, operand.step);
   }
 };
 
 /// The heuristic's first choice. Sums along k may be split, if the parts are added in a fixed order and in the compute
 /// type: in place they would be added as they come.
 Plan Library::make(const Shape& shape) const {
+  const CublasLt& lt = cublaslt();
   Plan plan;
   Setter set;
   const bool wide = shape.type == CUDA_R_64F;
   set.good = handle_ != nullptr && shape.batch <= std::numeric_limits<int32_t>::max() &&
-             cublasLtMatmulDescInit(&plan.product, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
-                                    wide ? CUDA_R_64F : CUDA_R_32F) == CUBLAS_STATUS_SUCCESS;
+             lt.init_product(&plan.product, sizeof plan.product, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
+                             wide ? CUDA_R_64F : CUDA_R_32F) == CUBLAS_STATUS_SUCCESS;
   const auto op = [](const Shape::Operand& operand) { return int32_t(operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N); };
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSA, op(shape.first));
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSB, op(shape.second));
+  set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_TRANSA, op(shape.first));
+  set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_TRANSB, op(shape.second));
   if (shape.biased) {
-    set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
-    set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(shape.c_type));
+    set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
+    set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(shape.c_type));
   }
   set.layout(plan.first, shape.type, shape.first, shape.batch);
   set.layout(plan.second, shape.type, shape.second, shape.batch);
   set.layout(plan.c, shape.c_type, shape.c, shape.batch);
 
   cublasLtMatmulPreferenceOpaque_t wish;
-  set.good = set.good && cublasLtMatmulPreferenceInit(&wish) == CUBLAS_STATUS_SUCCESS;
+  set.good = set.good && lt.init_preference(&wish, sizeof wish) == CUBLAS_STATUS_SUCCESS;
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-    set(cublasLtMatmulPreferenceSetAttribute, wish, attribute, value);
+    set(lt.set_preference, wish, attribute, value);
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t(workspace_bytes_));
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
@@ -131,8 +131,8 @@ Plan Library::make(const Shape& shape) const {
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   plan.exists = set.good &&
-                cublasLtMatmulAlgoGetHeuristic(handle_, &plan.product, &plan.first, &plan.second, &plan.c, &plan.c,
-                                               &wish, 1, &found, &count) == CUBLAS_STATUS_SUCCESS &&
+                lt.choose(handle_, &plan.product, &plan.first, &plan.second, &plan.c, &plan.c, &wish, 1, &found,
+                          &count) == CUBLAS_STATUS_SUCCESS &&
                 count == 1 && found.state == CUBLAS_STATUS_SUCCESS;
   plan.algorithm = found.algo;
   plan.workspace = found.workspaceSize;
@@ -174,11 +174,11 @@ bool multiply_by_library(Cuda cuda, const Product<T, C>& p, const C* bias) {
   Plan& plan = library.plan(shape);
   if (!plan.exists) return false;
   if (bias != nullptr) {
-    cublasLtMatmulDescSetAttribute(&plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+    cublaslt().set_product(&plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
   }
-  const cublasStatus_t status =
-      cublasLtMatmul(library.handle(), &plan.product, &p.alpha, p.b.data, &plan.first, p.a.data, &plan.second, &p.beta,
-                     p.c, &plan.c, p.c, &plan.c, &plan.algorithm, library.workspace(), plan.workspace, cuda.stream());
+  const cublasStatus_t status = cublaslt().multiply(
+      library.handle(), &plan.product, &p.alpha, p.b.data, &plan.first, p.a.data, &plan.second, &p.beta, p.c, &plan.c,
+      p.c, &plan.c, &plan.algorithm, library.workspace(), plan.workspace, cuda.stream());
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return plan.exists = false;
   note_status(status, "product");
   return true;

@@ -7,11 +7,11 @@
 
 #include "kernels/number.h"
 
-/// The part of cublasLt that kernels/gemm_lt.cu calls, with NVIDIA's names, values and meaning: D = epilogue(alpha ·
-/// op(A) op(B) + beta · C), matrices column by column. Plain loops; sums in f64, rounded as the compute type says. What
-/// the documentation of cublasLtMatmul does not list is refused, and two things that may or may not be refused by a
-/// card are refused here, so that what happens then is tested: 16-bit matrices at odd addresses or with odd leading
-/// dimensions, and a bias that is not at a multiple of 16 bytes.
+/// The part of cublasLt that is called (kernels/cublaslt.h), with NVIDIA's names, values and meaning: D =
+/// epilogue(alpha · op(A) op(B) + beta · C), matrices column by column. Plain loops; sums in f64, rounded as the
+/// compute type says. What the documentation of cublasLtMatmul does not list is refused, and two things that may or may
+/// not be refused by a card are refused here, so that what happens then is tested: 16-bit matrices at odd addresses or
+/// with odd leading dimensions, and a bias that is not at a multiple of 16 bytes.
 
 enum cublasStatus_t {
   CUBLAS_STATUS_SUCCESS = 0,
@@ -113,17 +113,20 @@ inline cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t layout, cudaDataType_t type, uint64_t rows,
-                                               uint64_t cols, int64_t ld) {
+inline cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t layout, size_t bytes,
+                                                        cudaDataType_t type, uint64_t rows, uint64_t cols, int64_t ld) {
+  if (bytes != sizeof *layout) return CUBLAS_STATUS_INVALID_VALUE;
   *layout = {type, rows, cols, ld, 0, 1};
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t product, cublasComputeType_t compute,
-                                             cudaDataType_t scale) {
+inline cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t product, size_t bytes,
+                                                      cublasComputeType_t compute, cudaDataType_t scale) {
+  if (bytes != sizeof *product) return CUBLAS_STATUS_INVALID_VALUE;
   *product = {compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, -1, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulPreferenceInit(cublasLtMatmulPreference_t preference) {
+inline cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t preference, size_t bytes) {
+  if (bytes != sizeof *preference) return CUBLAS_STATUS_INVALID_VALUE;
   *preference = {0, CUBLASLT_REDUCTION_SCHEME_MASK, {256, 256, 256, 256}};
   return CUBLAS_STATUS_SUCCESS;
 }
