@@ -45,7 +45,7 @@ template <class T>
 void attention_step(Cuda cuda, int64_t rows, int64_t heads, int64_t width, int64_t positions, const int32_t* at,
                     const T* q, const T* const* k, const T* const* v, T* o) {
   using A = Accumulator<T>;
-  constexpr int64_t size = tiled::Vector<T>::size;
+  constexpr int64_t size = pack_size<T>;
   const int64_t d = heads * width, group = width / size;
   const bool aligned = (reinterpret_cast<uintptr_t>(q) | reinterpret_cast<uintptr_t>(o)) % 16 == 0;
   if (aligned && width % size == 0 && group <= warp_lanes && (group & (group - 1)) == 0) {

@@ -5,15 +5,10 @@
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
+#include "kernels/pack.h"
 
 namespace kernels {
 namespace {
-
-/// W numbers of a row that are read or written at once.
-template <class T, int W>
-struct alignas(sizeof(T) * W) Chunk {
-  T at[W];
-};
 
 /// body(r, c) for every row r < rows and every W-th column c < cols, by blocks of 32 × 8 threads.
 template <int W, class Body>
@@ -45,10 +40,10 @@ __global__ void finish_kernel(T* y, int64_t stride, int64_t rows, int64_t cols, 
   using A = Accumulator<T>;
   const auto apply = [&](auto f) {
     walk<W>(rows, cols, [&](int64_t r, int64_t c) {
-      auto* const chunk = reinterpret_cast<Chunk<T, W>*>(y + r * stride + c);
-      Chunk<T, W> values = *chunk;
+      auto* const pack = reinterpret_cast<Pack<T, W>*>(y + r * stride + c);
+      Pack<T, W> values = *pack;
       for (int i = 0; i < W; ++i) values.at[i] = T(f(A(values.at[i]) + (after.bias ? after.bias[c + i] : A(0))));
-      *chunk = values;
+      *pack = values;
     });
   };
   if (after.active) {
@@ -58,10 +53,10 @@ __global__ void finish_kernel(T* y, int64_t stride, int64_t rows, int64_t cols, 
   }
 }
 
-template <class T>
-bool in_chunks(const T* data, int64_t stride, int64_t cols, int width) {
-  return reinterpret_cast<uintptr_t>(data) % (sizeof(T) * size_t(width)) == 0 && stride % width == 0 &&
-         cols % width == 0;
+/// Whether rows can be walked W numbers at a time.
+template <int W, class T>
+bool in_packs(const T* data, int64_t stride, int64_t cols) {
+  return packs_fit<W>(data) && stride % W == 0 && cols % W == 0;
 }
 
 template <class T>
@@ -69,9 +64,9 @@ void finish_rows(Cuda cuda, T* y, int64_t stride, int64_t rows, int64_t cols, co
   if (finish.bias == nullptr && !finish.activation) return;
   const After<Accumulator<T>> after{finish.bias, finish.activation.has_value(),
                                     finish.activation.value_or(Activation::relu)};
-  constexpr int width = 16 / sizeof(T);
-  const bool chunks = in_chunks(y, stride, cols, width);
-  launch(chunks ? finish_kernel<width, T> : finish_kernel<1, T>, walk_blocks(rows, cols, chunks ? width : 1), walkers(),
+  constexpr int width = pack_size<T>;
+  const bool packs = in_packs<width>(y, stride, cols);
+  launch(packs ? finish_kernel<width, T> : finish_kernel<1, T>, walk_blocks(rows, cols, packs ? width : 1), walkers(),
          0, cuda.stream(), y, stride, rows, cols, after);
 }
 
@@ -79,19 +74,19 @@ void finish_rows(Cuda cuda, T* y, int64_t stride, int64_t rows, int64_t cols, co
 template <int W, class T>
 __global__ void convert_kernel(const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t cols) {
   walk<W>(rows, cols, [=](int64_t r, int64_t c) {
-    const Chunk<float, W> from = *reinterpret_cast<const Chunk<float, W>*>(x + r * x_stride + c);
-    Chunk<T, W> to;
+    const Pack<float, W> from = *reinterpret_cast<const Pack<float, W>*>(x + r * x_stride + c);
+    Pack<T, W> to;
     for (int i = 0; i < W; ++i) to.at[i] = T(from.at[i]);
-    *reinterpret_cast<Chunk<T, W>*>(y + r * y_stride + c) = to;
+    *reinterpret_cast<Pack<T, W>*>(y + r * y_stride + c) = to;
   });
 }
 
 template <class T>
 void convert(Cuda cuda, const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t cols) {
   constexpr int width = 4;
-  const bool chunks = in_chunks(x, x_stride, cols, width) && in_chunks(y, y_stride, cols, width);
-  launch(chunks ? convert_kernel<width, T> : convert_kernel<1, T>, walk_blocks(rows, cols, chunks ? width : 1),
-         walkers(), 0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
+  const bool packs = in_packs<width>(x, x_stride, cols) && in_packs<width>(y, y_stride, cols);
+  launch(packs ? convert_kernel<width, T> : convert_kernel<1, T>, walk_blocks(rows, cols, packs ? width : 1), walkers(),
+         0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
 }
 
 /// y [cols, rows] = xᵀ in other numbers, a tile of 32 × 32 a block, so that both sides are read and written along their
