@@ -101,6 +101,7 @@ struct Sums {
     slice = (addends + slices - 1) / slices;
     if (slices > 1) partial = static_cast<double*>(cuda.scratch(0, slices * count * int64_t(sizeof(double))));
   }
+  bool ready() const { return slices == 1 || partial != nullptr; }
   __device__ void put(int64_t s, int64_t j, double total) const {
     if (partial != nullptr) {
       partial[s * count + j] = total;
@@ -184,11 +185,13 @@ void backward(Cuda cuda, const Broadcast& shape, int64_t (Broadcast::*wanted)[Br
   } else if (lines.line_kept) {
     const int64_t strips = kept * ((lines.length + strip - 1) / strip);
     const Sums<T> sums(cuda, g, kept * lines.length, repeated, strips, 8 * deep);
+    if (!sums.ready()) return;
     const dim3 blocks(blocks_for(strips, 1).x, unsigned(sums.slices));
     launch(column_sums_kernel<F, T>, blocks, dim3(strip, deep), 0, cuda.stream(), lines, from, sums);
     finish(cuda, sums);
   } else {
     const Sums<T> sums(cuda, g, kept, repeated * lines.length, kept, 4096);
+    if (!sums.ready()) return;
     with_team(kept * sums.slices, sums.slice, [&](auto team, dim3 blocks) {
       launch(line_sums_kernel<decltype(team), F, T>, blocks, team.threads, 0, cuda.stream(), lines, from, sums);
     });

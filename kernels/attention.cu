@@ -17,6 +17,7 @@ void attention_backward_plain(Cuda cuda, const AttentionShape& s, const T* q, co
                               const Accumulator<T>* lse, const T* d_o, Grad<T> dq, Grad<T> dk, Grad<T> dv) {
   using A = Accumulator<T>;
   A* const delta = static_cast<A*>(cuda.scratch(0, s.q_rows * s.heads * int64_t(sizeof(A))));
+  if (delta == nullptr) return;
   launch(plain::queries_kernel<T>, blocks_for(s.q_rows * s.heads, Warp::warps), Warp::threads, 0, cuda.stream(), s, q,
          k, v, lse, d_o, dq, delta);
   launch(plain::keys_kernel<T>, blocks_for(s.k_rows * s.heads, Warp::warps), Warp::threads, 0, cuda.stream(), s, q, k,
@@ -44,7 +45,7 @@ template <class T>
 void attention_step(Cuda cuda, int64_t rows, int64_t heads, int64_t width, int64_t positions, const int32_t* at,
                     const T* q, const T* const* k, const T* const* v, T* o) {
   using A = Accumulator<T>;
-  constexpr int64_t size = tiled::Vector<T>::size;
+  constexpr int64_t size = pack_size<T>;
   const int64_t d = heads * width, group = width / size;
   const bool aligned = (reinterpret_cast<uintptr_t>(q) | reinterpret_cast<uintptr_t>(o)) % 16 == 0;
   if (aligned && width % size == 0 && group <= warp_lanes && (group & (group - 1)) == 0) {

@@ -41,7 +41,8 @@ void set_threads(int threads);
 /// all kernels of this backend: a build without the toolkit has none of it, and nothing here needs its headers.
 class Cuda {
  public:
-  /// Why no kernel can run here, in one line ("no CUDA device: …"), or null when there is a device. Asked once.
+  /// Why no kernel can run here, in one line ("no CUDA device: …", "no cublasLt: …"), or null where all can. Asked
+  /// once.
   static const char* missing();
   /// What the first device is called, and its compute capability as 70, 80, 90.
   static const char* name();
@@ -54,8 +55,10 @@ class Cuda {
   static void* allocate(int64_t bytes);
   static void free(void* block);
   /// Working memory for what is queued next; what it held is gone once a later kernel asks for it. There are two of
-  /// them, 0 and 1.
+  /// them, 0 and 1. Null when there is not enough, which error() says too.
   void* scratch(int which, int64_t bytes) const;
+  /// What to call when there is not enough for working memory, to free what can be spared; then it is tried once more.
+  static void when_short(void (*spare)());
   /// Queued copies. `upload` has read the host's memory when it returns; `download` waits for all that was queued.
   void upload(void* device, const void* host, int64_t bytes) const;
   void download(void* host, const void* device, int64_t bytes) const;

@@ -73,6 +73,7 @@ void column_sums(Cuda cuda, Element element, Finish finish, int64_t outer, int64
     return;
   }
   double* const sums = static_cast<double*>(cuda.scratch(0, outer * pieces * cols * int64_t(sizeof(double))));
+  if (sums == nullptr) return;
   launch(column_sums_kernel<Element, Pieces>, blocks_for(tiles * pieces, 1), Block::threads, 0, cuda.stream(), element,
          Pieces{sums, pieces, cols}, outer, rows, cols, tall, wide);
   launch(column_sums_kernel<Elements<double>, Finish>, blocks_for(tiles, 1), Block::threads, 0, cuda.stream(),

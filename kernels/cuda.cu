@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <vector>
 
+#include "kernels/cublaslt.h"
 #include "kernels/launch.h"
 
 #if !defined(ACE_SIMT) && __has_include(<nvtx3/nvToolsExt.h>)
@@ -25,10 +25,9 @@ struct Context {
   char name[256] = "";
   int capability = 0;
   cudaStream_t stream = nullptr;
-  std::mutex mutex;  // for all that follows
-  void* scratch[2] = {};
-  int64_t scratch_bytes[2] = {};
-  std::vector<void*> outgrown;  // not freed, since a recorded graph may use it; in all no more than what replaced it
+  std::mutex mutex;  // for `error` and `reported`
+  WorkingMemory scratch[2];
+  void (*spare)() = nullptr;
 
   Context() {
     int devices = 0;
@@ -41,9 +40,12 @@ struct Context {
     capability = 10 * card.major + card.minor;
     if (e == cudaSuccess && !has_code_for_card()) return;
     if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-    if (e == cudaSuccess) return;
-    cudaGetLastError();
-    std::snprintf(missing.text, sizeof missing.text, "no CUDA device: %s", cudaGetErrorString(e));
+    if (e != cudaSuccess) {
+      cudaGetLastError();
+      std::snprintf(missing.text, sizeof missing.text, "no CUDA device: %s", cudaGetErrorString(e));
+    } else if (const char* const why = cublaslt_missing()) {
+      std::snprintf(missing.text, sizeof missing.text, "%s", why);
+    }
   }
 
   bool has_code_for_card();
@@ -57,7 +59,6 @@ Context& context() {
 __global__ void probe_kernel() {}
 
 bool Context::has_code_for_card() {
-#ifndef ACE_SIMT
   cudaFuncAttributes attributes;
   if (cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel)) != cudaSuccess) {
     cudaGetLastError();
@@ -67,7 +68,6 @@ bool Context::has_code_for_card() {
                   name, capability / 10, capability % 10, capability);
     return false;
   }
-#endif
   return true;
 }
 
@@ -81,6 +81,16 @@ void note(cudaError_t error, const char* what) {
   if (c.error.text[0] == 0) {
     std::snprintf(c.error.text, sizeof c.error.text, "CUDA: %s: %s", what, cudaGetErrorString(error));
   }
+}
+
+void allow_shared_memory(const void* kernel) {
+  int most = 0;
+  cudaFuncAttributes own{};
+  cudaError_t e = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0);
+  if (e == cudaSuccess) e = cudaFuncGetAttributes(&own, kernel);
+  most -= int(own.sharedSizeBytes);
+  if (e == cudaSuccess) e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+  note(e, "shared memory");
 }
 
 const char* Cuda::missing() { return context().missing.text[0] ? context().missing.text : nullptr; }
@@ -106,17 +116,22 @@ void* Cuda::allocate(int64_t bytes) {
 }
 void Cuda::free(void* block) { note(cudaFree(block), "free"); }
 
-void* Cuda::scratch(int which, int64_t bytes) const {
-  Context& c = context();
-  const std::lock_guard lock(c.mutex);
-  if (c.scratch_bytes[which] < bytes) {
-    c.outgrown.push_back(c.scratch[which]);
-    c.scratch_bytes[which] = std::max(2 * c.scratch_bytes[which], bytes);
-    c.scratch[which] = allocate(c.scratch_bytes[which]);
-    if (c.scratch[which] == nullptr) c.scratch_bytes[which] = 0;
+void Cuda::when_short(void (*spare)()) { context().spare = spare; }
+
+void* WorkingMemory::take(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes_ >= std::max<int64_t>(bytes, 1)) return memory_;
+  const int64_t wanted = std::max({2 * bytes_, bytes, int64_t(256)});
+  void* block = Cuda::allocate(wanted);
+  if (block == nullptr && context().spare != nullptr) {
+    context().spare();
+    block = Cuda::allocate(wanted);
   }
-  return c.scratch[which];
+  if (block == nullptr) return note(cudaErrorMemoryAllocation, "working memory"), nullptr;
+  bytes_ = wanted;
+  return memory_ = block;
 }
+void* Cuda::scratch(int which, int64_t bytes) const { return context().scratch[which].take(bytes); }
 
 void Cuda::upload(void* device, const void* host, int64_t bytes) const {
   if (bytes == 0) return;

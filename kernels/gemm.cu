@@ -2,19 +2,13 @@
 
 #include <algorithm>
 #include <mutex>
-#include <vector>
 
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
+#include "kernels/pack.h"
 
 namespace kernels {
 namespace {
-
-/// W numbers of a row that are read or written at once.
-template <class T, int W>
-struct alignas(sizeof(T) * W) Chunk {
-  T at[W];
-};
 
 /// body(r, c) for every row r < rows and every W-th column c < cols, by blocks of 32 × 8 threads.
 template <int W, class Body>
@@ -46,10 +40,10 @@ __global__ void finish_kernel(T* y, int64_t stride, int64_t rows, int64_t cols, 
   using A = Accumulator<T>;
   const auto apply = [&](auto f) {
     walk<W>(rows, cols, [&](int64_t r, int64_t c) {
-      auto* const chunk = reinterpret_cast<Chunk<T, W>*>(y + r * stride + c);
-      Chunk<T, W> values = *chunk;
+      auto* const pack = reinterpret_cast<Pack<T, W>*>(y + r * stride + c);
+      Pack<T, W> values = *pack;
       for (int i = 0; i < W; ++i) values.at[i] = T(f(A(values.at[i]) + (after.bias ? after.bias[c + i] : A(0))));
-      *chunk = values;
+      *pack = values;
     });
   };
   if (after.active) {
@@ -59,10 +53,10 @@ __global__ void finish_kernel(T* y, int64_t stride, int64_t rows, int64_t cols, 
   }
 }
 
-template <class T>
-bool in_chunks(const T* data, int64_t stride, int64_t cols, int width) {
-  return reinterpret_cast<uintptr_t>(data) % (sizeof(T) * size_t(width)) == 0 && stride % width == 0 &&
-         cols % width == 0;
+/// Whether rows can be walked W numbers at a time.
+template <int W, class T>
+bool in_packs(const T* data, int64_t stride, int64_t cols) {
+  return packs_fit<W>(data) && stride % W == 0 && cols % W == 0;
 }
 
 template <class T>
@@ -70,9 +64,9 @@ void finish_rows(Cuda cuda, T* y, int64_t stride, int64_t rows, int64_t cols, co
   if (finish.bias == nullptr && !finish.activation) return;
   const After<Accumulator<T>> after{finish.bias, finish.activation.has_value(),
                                     finish.activation.value_or(Activation::relu)};
-  constexpr int width = 16 / sizeof(T);
-  const bool chunks = in_chunks(y, stride, cols, width);
-  launch(chunks ? finish_kernel<width, T> : finish_kernel<1, T>, walk_blocks(rows, cols, chunks ? width : 1), walkers(),
+  constexpr int width = pack_size<T>;
+  const bool packs = in_packs<width>(y, stride, cols);
+  launch(packs ? finish_kernel<width, T> : finish_kernel<1, T>, walk_blocks(rows, cols, packs ? width : 1), walkers(),
          0, cuda.stream(), y, stride, rows, cols, after);
 }
 
@@ -80,19 +74,19 @@ void finish_rows(Cuda cuda, T* y, int64_t stride, int64_t rows, int64_t cols, co
 template <int W, class T>
 __global__ void convert_kernel(const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t cols) {
   walk<W>(rows, cols, [=](int64_t r, int64_t c) {
-    const Chunk<float, W> from = *reinterpret_cast<const Chunk<float, W>*>(x + r * x_stride + c);
-    Chunk<T, W> to;
+    const Pack<float, W> from = *reinterpret_cast<const Pack<float, W>*>(x + r * x_stride + c);
+    Pack<T, W> to;
     for (int i = 0; i < W; ++i) to.at[i] = T(from.at[i]);
-    *reinterpret_cast<Chunk<T, W>*>(y + r * y_stride + c) = to;
+    *reinterpret_cast<Pack<T, W>*>(y + r * y_stride + c) = to;
   });
 }
 
 template <class T>
 void convert(Cuda cuda, const float* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows, int64_t cols) {
   constexpr int width = 4;
-  const bool chunks = in_chunks(x, x_stride, cols, width) && in_chunks(y, y_stride, cols, width);
-  launch(chunks ? convert_kernel<width, T> : convert_kernel<1, T>, walk_blocks(rows, cols, chunks ? width : 1),
-         walkers(), 0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
+  const bool packs = in_packs<width>(x, x_stride, cols) && in_packs<width>(y, y_stride, cols);
+  launch(packs ? convert_kernel<width, T> : convert_kernel<1, T>, walk_blocks(rows, cols, packs ? width : 1), walkers(),
+         0, cuda.stream(), x, x_stride, y, y_stride, rows, cols);
 }
 
 /// y [cols, rows] = xᵀ in other numbers, a tile of 32 × 32 a block, so that both sides are read and written along their
@@ -125,9 +119,7 @@ void convert_transposed(Cuda cuda, const float* x, int64_t x_stride, T* y, int64
 /// Products are queued one at a time: they share cublasLt's workspace, and these copies of operands.
 struct Operands {
   std::mutex mutex;
-  void* memory[3] = {};
-  int64_t bytes[3] = {};
-  std::vector<void*> outgrown;  ///< not freed, since a recorded graph may read it; in all no more than what replaced it
+  WorkingMemory memory[3];
 
   static Operands& one() {
     static Operands* const operands = new Operands;
@@ -137,17 +129,7 @@ struct Operands {
   /// At least n numbers; null when the device has no room.
   template <class T>
   T* take(Which which, int64_t n) {
-    const int64_t needed = n * int64_t(sizeof(T));
-    if (bytes[which] < needed) {
-      bytes[which] = std::max(2 * bytes[which], needed);
-      outgrown.push_back(memory[which]);
-      memory[which] = Cuda::allocate(bytes[which]);
-      if (memory[which] == nullptr) {
-        bytes[which] = 0;
-        note(cudaErrorMemoryAllocation, "a product's operand in 16 bits");
-      }
-    }
-    return static_cast<T*>(memory[which]);
+    return static_cast<T*>(memory[which].take(n * int64_t(sizeof(T))));
   }
 };
 
@@ -177,21 +159,16 @@ const C* bias_in(Cuda cuda, const Finish<Accumulator<C>>& finish, int64_t n) {
   }
 }
 
-/// Bias and relu by the library where it can, else after the product in a pass of our own.
+/// The bias by the library where it can. The activation is a pass of our own: the library's relu takes NaN for 0.
 template <class T, class C>
-void multiply(Cuda cuda, const Product<T, C>& p, const Finish<Accumulator<T>>& finish = {}) {
+void multiply(Cuda cuda, const Product<T, C>& p, Finish<Accumulator<T>> finish = {}) {
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
-  if (p.k > 0) {
-    const bool finishes = finish.bias != nullptr || finish.activation;
-    if (finishes && finish.activation.value_or(Activation::relu) == Activation::relu) {
-      const Epilogue<C> epilogue{bias_in<C>(cuda, finish, p.n), finish.activation.has_value()};
-      if ((epilogue.bias == nullptr) == (finish.bias == nullptr) && multiply_by_library(cuda, p, epilogue)) return;
-    }
-    if (multiply_by_library(cuda, p, Epilogue<C>{})) {
-      return finish_rows<C>(cuda, p.c, p.c_stride, p.m, p.n, finish);
-    }
+  const C* const bias = p.k > 0 ? bias_in<C>(cuda, finish, p.n) : nullptr;
+  if (bias != nullptr && multiply_by_library(cuda, p, bias)) {
+    finish.bias = nullptr;
+  } else if (p.k == 0 || !multiply_by_library<T, C>(cuda, p, nullptr)) {
+    multiply_in_tiles(cuda, p);
   }
-  multiply_in_tiles(cuda, p);
   finish_rows<C>(cuda, p.c, p.c_stride, p.m, p.n, finish);
 }
 

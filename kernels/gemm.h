@@ -57,10 +57,10 @@ void gemm_plain(int64_t m, int64_t n, int64_t k, T alpha, Matrix<T> a, Matrix<T>
 
 /// On the GPU, by cublasLt: T is f32, f64, f16 or bf16; C is T, or f32 for 16-bit operands (the gradient of a weight).
 /// Sums are f32 (f64 for f64), never of rounded operands unless T or `precision` says so; alpha and beta are host
-/// values. A result in 16 bits is rounded once more before an activation that cublasLt does not have (all but relu),
-/// and a bias is rounded to C before it is added, at each call where `finish` does not bring it so. f32 in f16 or bf16
-/// copies the operands; int8 is not for the GPU and computes in full. The order of a sum depends on the shape, so a
-/// row's bits may depend on how many are computed with it; the same call gives the same bits run after run.
+/// values. A result in 16 bits is rounded once more before an activation, and a bias is rounded to C before it is
+/// added, at each call where `finish` does not bring it so. f32 in f16 or bf16 copies the operands; int8 is not for the
+/// GPU and computes in full. The order of a sum depends on the shape, so a row's bits may depend on how many are
+/// computed with it; the same call gives the same bits run after run.
 template <class T, class C = T>
 void gemm(Cuda, int64_t m, int64_t n, int64_t k, Accumulator<T> alpha, Matrix<T> a, Matrix<T> b, Accumulator<T> beta,
           C* c, int64_t c_stride, Finish<Accumulator<T>> finish = {}, Precision precision = Precision::full);

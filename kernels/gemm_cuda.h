@@ -18,20 +18,13 @@ struct Product {
   int64_t c_stride, c_step;
 };
 
-/// What cublasLt does to the sum before it stores it: adds a bias [n], takes max(x, 0).
-template <class C>
-struct Epilogue {
-  const C* bias = nullptr;
-  bool relu = false;
-};
-
 /// gemm_tiles.cu: by a kernel of our own, any shape, k = 0 too.
 template <class T, class C>
 void multiply_in_tiles(Cuda, const Product<T, C>&);
 
-/// gemm_lt.cu: by cublasLt, k ≥ 1; false when it has no algorithm for this, and nothing was queued. One call at a time:
-/// the caller holds a lock.
+/// gemm_lt.cu: by cublasLt, k ≥ 1, plus a bias [n] or null; false when it has no algorithm for this, and nothing was
+/// queued. One call at a time: the caller holds a lock.
 template <class T, class C>
-bool multiply_by_library(Cuda, const Product<T, C>&, Epilogue<C> epilogue);
+bool multiply_by_library(Cuda, const Product<T, C>&, const C* bias);
 
 }  // namespace kernels

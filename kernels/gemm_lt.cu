@@ -4,8 +4,7 @@
 #include <map>
 #include <string>
 
-#include <cublasLt.h>
-
+#include "kernels/cublaslt.h"
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
 
@@ -30,7 +29,7 @@ struct Shape {
   };
   int64_t type, c_type, batch;
   Operand first, second, c;
-  int64_t epilogue;
+  bool biased;
   auto operator<=>(const Shape&) const = default;
 };
 
@@ -45,7 +44,7 @@ struct Plan {
 
 void note_status(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublasLtGetStatusName(status)).c_str());
+  note(cudaErrorLaunchFailure, (std::string(what) + ": " + cublaslt().status_name(status)).c_str());
 }
 
 /// The process's handle, workspace and plans, made at first use and never unmade, like the device's context.
@@ -67,7 +66,7 @@ class Library {
 
  private:
   Library() {
-    note_status(cublasLtCreate(&handle_), "cublasLt");
+    note_status(cublaslt().create(&handle_), "cublasLt");
     workspace_bytes_ = size_t(Cuda::capability() >= 90 ? 32 : 4) << 20;  // what NVIDIA recommends
     workspace_ = Cuda::allocate(int64_t(workspace_bytes_));
     if (workspace_ == nullptr) workspace_bytes_ = 0;
@@ -89,38 +88,39 @@ struct Setter {
     good = good && set(&descriptor, attribute, &value, sizeof value) == CUBLAS_STATUS_SUCCESS;
   }
   void layout(cublasLtMatrixLayoutOpaque_t& layout, int64_t type, const Shape::Operand& operand, int64_t batch) {
-    good = good && cublasLtMatrixLayoutInit(&layout, cudaDataType_t(type), uint64_t(operand.rows),
-                                            uint64_t(operand.cols), operand.stride) == CUBLAS_STATUS_SUCCESS;
+    good = good && cublaslt().init_layout(&layout, sizeof layout, cudaDataType_t(type), uint64_t(operand.rows),
+                                          uint64_t(operand.cols), operand.stride) == CUBLAS_STATUS_SUCCESS;
     if (batch == 1) return;
-    (*this)(cublasLtMatrixLayoutSetAttribute, layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, int32_t(batch));
-    (*this)(cublasLtMatrixLayoutSetAttribute, layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, operand.step);
+    (*this)(cublaslt().set_layout, layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, int32_t(batch));
+    (*this)(cublaslt().set_layout, layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, operand.step);
   }
 };
 
 /// The heuristic's first choice. Sums along k may be split, if the parts are added in a fixed order and in the compute
 /// type: in place they would be added as they come.
 Plan Library::make(const Shape& shape) const {
+  const CublasLt& lt = cublaslt();
   Plan plan;
   Setter set;
   const bool wide = shape.type == CUDA_R_64F;
   set.good = handle_ != nullptr && shape.batch <= std::numeric_limits<int32_t>::max() &&
-             cublasLtMatmulDescInit(&plan.product, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
-                                    wide ? CUDA_R_64F : CUDA_R_32F) == CUBLAS_STATUS_SUCCESS;
+             lt.init_product(&plan.product, sizeof plan.product, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
+                             wide ? CUDA_R_64F : CUDA_R_32F) == CUBLAS_STATUS_SUCCESS;
   const auto op = [](const Shape::Operand& operand) { return int32_t(operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N); };
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSA, op(shape.first));
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_TRANSB, op(shape.second));
-  set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(shape.epilogue));
-  if (shape.epilogue & CUBLASLT_EPILOGUE_BIAS) {
-    set(cublasLtMatmulDescSetAttribute, plan.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(shape.c_type));
+  set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_TRANSA, op(shape.first));
+  set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_TRANSB, op(shape.second));
+  if (shape.biased) {
+    set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
+    set(lt.set_product, plan.product, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(shape.c_type));
   }
   set.layout(plan.first, shape.type, shape.first, shape.batch);
   set.layout(plan.second, shape.type, shape.second, shape.batch);
   set.layout(plan.c, shape.c_type, shape.c, shape.batch);
 
   cublasLtMatmulPreferenceOpaque_t wish;
-  set.good = set.good && cublasLtMatmulPreferenceInit(&wish) == CUBLAS_STATUS_SUCCESS;
+  set.good = set.good && lt.init_preference(&wish, sizeof wish) == CUBLAS_STATUS_SUCCESS;
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-    set(cublasLtMatmulPreferenceSetAttribute, wish, attribute, value);
+    set(lt.set_preference, wish, attribute, value);
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t(workspace_bytes_));
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
@@ -131,8 +131,8 @@ Plan Library::make(const Shape& shape) const {
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   plan.exists = set.good &&
-                cublasLtMatmulAlgoGetHeuristic(handle_, &plan.product, &plan.first, &plan.second, &plan.c, &plan.c,
-                                               &wish, 1, &found, &count) == CUBLAS_STATUS_SUCCESS &&
+                lt.choose(handle_, &plan.product, &plan.first, &plan.second, &plan.c, &plan.c, &wish, 1, &found,
+                          &count) == CUBLAS_STATUS_SUCCESS &&
                 count == 1 && found.state == CUBLAS_STATUS_SUCCESS;
   plan.algorithm = found.algo;
   plan.workspace = found.workspaceSize;
@@ -161,39 +161,34 @@ Shape::Operand operand(Matrix<T> matrix, int64_t rows, int64_t cols, int64_t ste
 }  // namespace
 
 template <class T, class C>
-bool multiply_by_library(Cuda cuda, const Product<T, C>& p, Epilogue<C> epilogue) {
-  const int64_t after = epilogue.bias && epilogue.relu ? CUBLASLT_EPILOGUE_RELU_BIAS
-                        : epilogue.bias                ? CUBLASLT_EPILOGUE_BIAS
-                        : epilogue.relu                ? CUBLASLT_EPILOGUE_RELU
-                                                       : CUBLASLT_EPILOGUE_DEFAULT;
-  if (reinterpret_cast<uintptr_t>(epilogue.bias) % 16 != 0) return false;  // some of its kernels read 16 bytes at once
+bool multiply_by_library(Cuda cuda, const Product<T, C>& p, const C* bias) {
+  if (reinterpret_cast<uintptr_t>(bias) % 16 != 0) return false;  // some of its kernels read 16 bytes at once
   const Shape shape{type_of<T>,
                     type_of<C>,
                     p.batch,
                     operand(p.b, p.k, p.n, p.b_step, p.batch),
                     operand(p.a, p.m, p.k, p.a_step, p.batch),
                     operand(Matrix<C>{p.c, p.c_stride}, p.m, p.n, p.c_step, p.batch),
-                    after};
+                    bias != nullptr};
   Library& library = Library::one();
   Plan& plan = library.plan(shape);
   if (!plan.exists) return false;
-  if (epilogue.bias != nullptr) {
-    const void* const bias = epilogue.bias;
-    cublasLtMatmulDescSetAttribute(&plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+  if (bias != nullptr) {
+    cublaslt().set_product(&plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
   }
-  const cublasStatus_t status =
-      cublasLtMatmul(library.handle(), &plan.product, &p.alpha, p.b.data, &plan.first, p.a.data, &plan.second, &p.beta,
-                     p.c, &plan.c, p.c, &plan.c, &plan.algorithm, library.workspace(), plan.workspace, cuda.stream());
+  const cublasStatus_t status = cublaslt().multiply(
+      library.handle(), &plan.product, &p.alpha, p.b.data, &plan.first, p.a.data, &plan.second, &p.beta, p.c, &plan.c,
+      p.c, &plan.c, &plan.algorithm, library.workspace(), plan.workspace, cuda.stream());
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return plan.exists = false;
   note_status(status, "product");
   return true;
 }
 
-template bool multiply_by_library(Cuda, const Product<float, float>&, Epilogue<float>);
-template bool multiply_by_library(Cuda, const Product<double, double>&, Epilogue<double>);
-template bool multiply_by_library(Cuda, const Product<f16, f16>&, Epilogue<f16>);
-template bool multiply_by_library(Cuda, const Product<f16, float>&, Epilogue<float>);
-template bool multiply_by_library(Cuda, const Product<bf16, bf16>&, Epilogue<bf16>);
-template bool multiply_by_library(Cuda, const Product<bf16, float>&, Epilogue<float>);
+template bool multiply_by_library(Cuda, const Product<float, float>&, const float*);
+template bool multiply_by_library(Cuda, const Product<double, double>&, const double*);
+template bool multiply_by_library(Cuda, const Product<f16, f16>&, const f16*);
+template bool multiply_by_library(Cuda, const Product<f16, float>&, const float*);
+template bool multiply_by_library(Cuda, const Product<bf16, bf16>&, const bf16*);
+template bool multiply_by_library(Cuda, const Product<bf16, float>&, const float*);
 
 }  // namespace kernels

@@ -1,6 +1,7 @@
 #pragma once
 #include <cuda_runtime.h>
 
+#include <mutex>
 #include <utility>
 
 #include "kernels/backend.h"
@@ -15,15 +16,31 @@ namespace kernels {
 /// Notes an error for Cuda::error(), with what was being done; the first one stays.
 void note(cudaError_t error, const char* what);
 
+/// Lets a kernel have all the shared memory that the device can give a block beside the kernel's own arrays: always so
+/// much, since a recorded graph may need more than the launch at hand.
+void allow_shared_memory(const void* kernel);
+
+/// Memory of the device that grows. What it had before is not freed, since a recorded graph may use it: in all no more
+/// than what replaced it.
+class WorkingMemory {
+ public:
+  /// At least so many bytes, more than none. Null, and an error is noted, when the device has no room even after all
+  /// that can be spared was given back (Cuda::when_short): then nothing may be launched that needs it.
+  void* take(int64_t bytes);
+
+ private:
+  std::mutex mutex_;
+  void* memory_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
 /// Starts a kernel on a stream: grid blocks of `block` threads, with `shared_bytes` of shared memory beyond its own
-/// arrays. More than 48 KiB are asked for as the device demands. An empty grid starts nothing.
+/// arrays. More than 48 KiB, both together, have to be allowed. An empty grid starts nothing.
 template <class... P, class... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream, A... args) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const void* const function = reinterpret_cast<const void*>(kernel);
-  if (shared_bytes > 48 * 1024) {
-    note(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), "launch");
-  }
+  if (shared_bytes > 32 * 1024) allow_shared_memory(function);
 #ifdef ACE_SIMT
   const char* const name = __PRETTY_FUNCTION__;
   note(simt::queue(stream,

@@ -43,7 +43,9 @@ void layer_norm_backward(Cuda cuda, const T* x, const Accumulator<T>* weight, co
                          Grad<Accumulator<T>> dbias, int64_t rows, int64_t cols) {
   using A = Accumulator<T>;
   const int64_t bytes = residual_norm_backward_scratch(rows, cols) * int64_t(sizeof(A));
-  A* const scratch = dweight || dbias ? static_cast<A*>(cuda.scratch(1, bytes)) : nullptr;
+  const bool parameters = dweight || dbias;
+  A* const scratch = parameters ? static_cast<A*>(cuda.scratch(1, bytes)) : nullptr;
+  if (parameters && scratch == nullptr) return;
   residual_norm_backward(cuda, Drop(), x, weight, mean, rstd, dy, dx, Grad<T>(), dweight, dbias, scratch, rows, cols);
 }
 

@@ -84,12 +84,13 @@ void named_sums(Cuda cuda, const X* x, const int32_t* names, A scale, A* sums, i
   if (n == 0 || width == 0) return;
   constexpr int64_t word_bytes = sizeof(uint64_t);
   uint64_t* const words = static_cast<uint64_t*>(cuda.scratch(0, (n + radix_sort_scratch(cuda, n)) * word_bytes));
+  const int64_t chunks = (n + sum_chunk - 1) / sum_chunk;
+  A* const partial = static_cast<A*>(cuda.scratch(1, chunks * 2 * width * int64_t(sizeof(A))));
+  if (words == nullptr || partial == nullptr) return;
   launch(name_kernel, element_blocks(n), Grid::threads, 0, cuda.stream(), names, words, n);
   int bits = 1;
   while (bits < 32 && int64_t(1) << bits < count) ++bits;
   const uint64_t* const sorted = radix_sort(cuda, words, words + n, n, 32, 32 + bits);
-  const int64_t chunks = (n + sum_chunk - 1) / sum_chunk;
-  A* const partial = static_cast<A*>(cuda.scratch(1, chunks * 2 * width * int64_t(sizeof(A))));
   const dim3 blocks(unsigned(chunks), unsigned((width + sum_columns_width - 1) / sum_columns_width));
   launch(chunk_sums_kernel<X, A>, blocks, sum_columns_width, 0, cuda.stream(), x, sorted, n, width, scale, sums,
          partial);

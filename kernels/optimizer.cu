@@ -120,7 +120,8 @@ void adam(Cuda cuda, const AdamStep* step, const AdamTensor<T>* tensors, int64_t
 template <class T>
 void gradient_squares(Cuda cuda, const AdamTensor<T>* tensors, int64_t count, int64_t total, double* squares) {
   const int64_t runs = (total + warp_run - 1) / warp_run;
-  double* const partial = static_cast<double*>(cuda.scratch(0, std::max<int64_t>(runs, 1) * int64_t(sizeof(double))));
+  double* const partial = static_cast<double*>(cuda.scratch(0, runs * int64_t(sizeof(double))));
+  if (partial == nullptr) return;
   launch(squares_kernel<T>, blocks_for(runs, Warp::warps), Warp::threads, 0, cuda.stream(), tensors, count, total,
          partial);
   launch(sum_kernel, 1, Block::threads, 0, cuda.stream(), partial, runs, squares);

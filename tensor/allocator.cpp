@@ -109,16 +109,21 @@ AllocatorStatistics CachingAllocator::statistics() const {
 // Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
 #ifdef ACE_CUDA
 namespace {
+void spare_cached();
 CachingAllocator& cuda_allocator() {
-  static CachingAllocator& cuda =
-      *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
+  static CachingAllocator& cuda = []() -> CachingAllocator& {
+    kernels::Cuda::when_short(spare_cached);
+    return *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
+  }();
   return cuda;
 }
 /// While a graph is recorded nothing may be freed.
+void spare_cached() {
+  if (!recording_graph()) cuda_allocator().release_cached();
+}
 void* allocate_for_graphs(int64_t bytes) {
-  void* const block = kernels::Cuda::allocate(bytes);
-  if (block != nullptr || recording_graph()) return block;
-  cuda_allocator().release_cached();
+  if (void* const block = kernels::Cuda::allocate(bytes)) return block;
+  spare_cached();
   return kernels::Cuda::allocate(bytes);
 }
 }  // namespace

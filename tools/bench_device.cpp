@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/reduce.h"
 #include "kernels/timer.h"
 #include "tensor/transfer.h"
 #include "tools/bench_report.h"
@@ -13,13 +14,15 @@ namespace {
 
 using tensor::Device;
 
-constexpr int64_t flushed = int64_t(1) << 30;
-constexpr double run_seconds = 2e-4;  ///< a run is about as long as the flush before it
-constexpr double most_calls = 24;     ///< the host queues some 10 µs a call, while the device flushes
+constexpr int64_t rows = int64_t(1) << 18, cols = int64_t(1) << 10;  ///< 1 GB
+constexpr double run_seconds = 2e-4;                                 ///< a run is about as long as the read before it
+constexpr double most_calls = 24;  ///< the host queues some 10 µs a call, while the device reads
 
-/// One run of the calls behind a flush.
-double run(const kernels::CudaTimer& timer, const std::vector<KernelCase::Call>& calls, const tensor::Tensor& spare) {
-  tensor::clear(spare.raw(), Device::cuda, spare.bytes());
+/// One run of the calls behind a read. A write would leave the L2 full of what has to go to memory during the run.
+double run(const kernels::CudaTimer& timer, const std::vector<KernelCase::Call>& calls) {
+  static const tensor::Tensor spare = tensor::zeros({rows, cols}, tensor::DType::f32, Device::cuda);
+  static const tensor::Tensor sums({cols}, tensor::DType::f32, Device::cuda);
+  kernels::sum_rows(kernels::Cuda(), spare.data<float>(), cols, kernels::Grad<float>{sums.data<float>()}, rows, cols);
   timer.begin();
   for (const KernelCase::Call& call : calls) call();
   timer.end();
@@ -31,7 +34,6 @@ double run(const kernels::CudaTimer& timer, const std::vector<KernelCase::Call>&
 }  // namespace
 
 std::optional<double> device_seconds(const std::function<KernelCase::Call()>& prepare, double seconds) {
-  static const tensor::Tensor spare({flushed}, tensor::DType::u8, Device::cuda);
   const kernels::CudaTimer timer;
   std::vector<KernelCase::Call> calls;
   const auto add = [&] {
@@ -40,13 +42,13 @@ std::optional<double> device_seconds(const std::function<KernelCase::Call()>& pr
   };
   add();
   if (calls.empty()) return std::nullopt;
-  run(timer, calls, spare);
-  const double once = run(timer, calls, spare), wanted = std::clamp(std::ceil(run_seconds / once), 1.0, most_calls);
+  run(timer, calls);
+  const double once = run(timer, calls), wanted = std::clamp(std::ceil(run_seconds / once), 1.0, most_calls);
   while (double(calls.size()) < wanted) add();
-  run(timer, calls, spare);
+  run(timer, calls);
   std::vector<double> found;
   for (double spent = 0; found.size() < 15 || spent < seconds;) {
-    spent += seconds_of([&] { found.push_back(run(timer, calls, spare)); });
+    spent += seconds_of([&] { found.push_back(run(timer, calls)); });
   }
   return median(found);
 }

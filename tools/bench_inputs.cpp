@@ -1,10 +1,12 @@
 #include "tools/bench_inputs.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ace/tokenizer.h"
 #include "kernels/backend.h"
 #include "tensor/random.h"
+#include "tensor/transfer.h"
 #include "tools/queries.h"
 #include "tools/usage.h"
 
@@ -107,6 +109,26 @@ Tensor clustered_vectors(int64_t items, int64_t width, uint64_t seed) {
     }
   });
   return result;
+}
+
+void fill_numbers(const Tensor& x) {
+  constexpr int64_t period = int64_t(1) << 20;
+  static const Tensor drawn = [] {
+    Tensor f32({period}, DType::f32);
+    uint32_t state = 1;
+    for (float& value : f32.values<float>()) {
+      state = state * 1664525u + 1013904223u;
+      value = float(state >> 8) * 0x1p-24f - 0.5f;
+    }
+    return f32;
+  }();
+  const Tensor from = x.dtype() == DType::f32 ? drawn : drawn.to(x.dtype());
+  const auto block = [&](int64_t begin) { return std::min(from.bytes(), x.bytes() - begin); };
+  uint8_t* const to = static_cast<uint8_t*>(x.raw());
+  tensor::transfer(to, x.device(), from.raw(), tensor::Device::cpu, block(0));
+  for (int64_t begin = from.bytes(); begin < x.bytes(); begin += from.bytes()) {
+    tensor::transfer(to + begin, x.device(), to, x.device(), block(begin));
+  }
 }
 
 double mean_length(const Texts& texts) {

@@ -35,6 +35,8 @@ ace::Identifiers draw_table(int64_t items, uint64_t seed);
 /// Rows of length 1 around 256 directions, as embeddings are: f32 [items, width]. The first rows are the same for any
 /// number of items.
 tensor::Tensor clustered_vectors(int64_t items, int64_t width, uint64_t seed);
+/// Fills with numbers in [−½, ½), the same 2²⁰ over and over.
+void fill_numbers(const tensor::Tensor& x);
 /// Average number of pieces.
 double mean_length(const Texts& texts);
 

@@ -1,28 +1,6 @@
 #include "tools/bench_kernels_cases.h"
 
-#include <algorithm>
-
 namespace tools::bench {
-
-void fill_numbers(const Tensor& x) {
-  constexpr int64_t period = int64_t(1) << 20;
-  static const Tensor drawn = [] {
-    Tensor f32({period}, DType::f32);
-    uint32_t state = 1;
-    for (float& value : f32.values<float>()) {
-      state = state * 1664525u + 1013904223u;
-      value = float(state >> 8) * 0x1p-24f - 0.5f;
-    }
-    return f32;
-  }();
-  const Tensor from = x.dtype() == DType::f32 ? drawn : drawn.to(x.dtype());
-  const auto block = [&](int64_t begin) { return std::min(from.bytes(), x.bytes() - begin); };
-  uint8_t* const to = static_cast<uint8_t*>(x.raw());
-  tensor::transfer(to, x.device(), from.raw(), tensor::Device::cpu, block(0));
-  for (int64_t begin = from.bytes(); begin < x.bytes(); begin += from.bytes()) {
-    tensor::transfer(to + begin, x.device(), to, x.device(), block(begin));
-  }
-}
 
 std::vector<KernelCase> kernel_cases() {
   Cases cases;

@@ -29,9 +29,6 @@ constexpr bool on_gpu = std::is_same_v<B, Cuda>;
 template <class B>
 constexpr tensor::Device device_of = on_gpu<B> ? tensor::Device::cuda : tensor::Device::cpu;
 
-/// Fills with numbers in [−½, ½), the same 2²⁰ over and over.
-void fill_numbers(const Tensor& x);
-
 template <class B, class T>
 Tensor numbers(int64_t rows, int64_t cols = 1) {
   const Tensor x({rows, cols}, tensor::dtype_of<T>, device_of<B>);

@@ -1,6 +1,5 @@
 #include "tools/bench_peer.h"
 
-#include <cublasLt.h>
 #include <cuda_runtime.h>
 #ifdef ACE_CUDNN
 #include <cudnn.h>
@@ -9,9 +8,11 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cublaslt.h"
 
 namespace tools::bench::peer {
 namespace {
@@ -28,48 +29,47 @@ cudaDataType_t cuda_type(DType type) {
   return type == DType::f32 ? CUDA_R_32F : type == DType::f16 ? CUDA_R_16F : CUDA_R_16BF;
 }
 
+bool ok(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; }
+
+/// The process's cublasLt, or null.
+cublasLtHandle_t cublas() {
+  static const cublasLtHandle_t one = [] {
+    cublasLtHandle_t made = nullptr;
+    return ok(kernels::cublaslt().create(&made)) ? made : nullptr;
+  }();
+  return one;
+}
+
 /// A product's descriptions and the algorithm that was chosen for it.
 struct Product {
-  cublasLtHandle_t library = nullptr;
-  cublasLtMatmulDesc_t operation = nullptr;
-  cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
+  cublasLtMatmulDescOpaque_t operation;
+  cublasLtMatrixLayoutOpaque_t a, b, c;
   cublasLtMatmulHeuristicResult_t chosen{};
-
-  ~Product() {
-    for (const auto layout : {a, b, c}) {
-      if (layout != nullptr) cublasLtMatrixLayoutDestroy(layout);
-    }
-    if (operation != nullptr) cublasLtMatmulDescDestroy(operation);
-    if (library != nullptr) cublasLtDestroy(library);
-  }
 
   /// cublasLt counts by columns, and our rows are its columns: Cᵀ = Bᵀ Aᵀ, so its first operand is our B.
   bool choose(DType type, int64_t m, int64_t n, int64_t k, bool left, bool right) {
+    const kernels::CublasLt& lt = kernels::cublaslt();
     const cublasOperation_t first = right ? CUBLAS_OP_T : CUBLAS_OP_N, second = left ? CUBLAS_OP_T : CUBLAS_OP_N;
     const size_t bytes = workspace_bytes;
-    const cudaDataType_t t = cuda_type(type);
-    cublasLtMatmulPreference_t preference = nullptr;
+    const auto layout = [&](cublasLtMatrixLayoutOpaque_t& made, bool transposed, int64_t rows, int64_t cols) {
+      if (transposed) std::swap(rows, cols);
+      return ok(lt.init_layout(&made, sizeof made, cuda_type(type), uint64_t(cols), uint64_t(rows), cols));
+    };
+    cublasLtMatmulPreferenceOpaque_t preference;
     int found = 0;
-    const auto ok = [](cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; };
-    const bool good =
-        ok(cublasLtCreate(&library)) && ok(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
-        ok(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first)) &&
-        ok(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second)) &&
-        ok(cublasLtMatrixLayoutCreate(&a, t, uint64_t(right ? k : n), uint64_t(right ? n : k), right ? k : n)) &&
-        ok(cublasLtMatrixLayoutCreate(&b, t, uint64_t(left ? m : k), uint64_t(left ? k : m), left ? m : k)) &&
-        ok(cublasLtMatrixLayoutCreate(&c, t, uint64_t(n), uint64_t(m), n)) &&
-        ok(cublasLtMatmulPreferenceCreate(&preference)) &&
-        ok(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
-                                                sizeof bytes)) &&
-        ok(cublasLtMatmulAlgoGetHeuristic(library, operation, a, b, c, c, preference, 1, &chosen, &found)) && found > 0;
-    if (preference != nullptr) cublasLtMatmulPreferenceDestroy(preference);
-    return good;
+    return cublas() != nullptr && ok(lt.init_product(&operation, sizeof operation, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
+           ok(lt.set_product(&operation, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first)) &&
+           ok(lt.set_product(&operation, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second)) &&
+           layout(a, right, k, n) && layout(b, left, m, k) && layout(c, false, m, n) &&
+           ok(lt.init_preference(&preference, sizeof preference)) &&
+           ok(lt.set_preference(&preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes)) &&
+           ok(lt.choose(cublas(), &operation, &a, &b, &c, &c, &preference, 1, &chosen, &found)) && found > 0;
   }
 
-  bool run(const void* left, const void* right, void* result) const {
+  bool run(const void* left, const void* right, void* result) {
     const float alpha = 1, beta = 0;
-    return cublasLtMatmul(library, operation, &alpha, right, a, left, b, &beta, result, c, result, c, &chosen.algo,
-                          workspace(), workspace_bytes, kernels::Cuda().stream()) == CUBLAS_STATUS_SUCCESS;
+    return ok(kernels::cublaslt().multiply(cublas(), &operation, &alpha, right, &a, left, &b, &beta, result, &c, result,
+                                           &c, &chosen.algo, workspace(), workspace_bytes, kernels::Cuda().stream()));
   }
 };
 

@@ -8,6 +8,7 @@
 
 #include "kernels/gemm.h"
 #include "tensor/dispatch.h"
+#include "tools/bench_inputs.h"
 #include "tools/print.h"
 #include "tools/usage.h"
 
@@ -74,9 +75,11 @@ Report::Report(const Flags& flags, const char* scenario, std::vector<Column> col
   sizes_ = device == Device::cpu ? std::vector<int64_t>{1024, 1536, 2048} : std::vector<int64_t>{2048, 4096, 8192};
   const tensor::Shape shape{sizes_.back(), sizes_.back()};
   const DType type = narrow_type(device, flags.precision());
-  factor_ = tensor::full(shape, DType::f32, 0.5).to(device), product_ = tensor::zeros(shape, DType::f32, device);
-  narrow_factor_ = type == DType::f32 ? factor_ : tensor::full(shape, DType::f32, 0.5).to(type).to(device);
+  factor_ = Tensor(shape, DType::f32, device), product_ = tensor::zeros(shape, DType::f32, device);
+  fill_numbers(factor_);  // a GPU at the limit of its power multiplies equal numbers faster
+  narrow_factor_ = type == DType::f32 ? factor_ : Tensor(shape, type, device);
   narrow_product_ = type == DType::f32 ? product_ : tensor::zeros(shape, type, device);
+  if (type != DType::f32) fill_numbers(narrow_factor_);
   for (const int64_t n : sizes_) {
     for (int call = 0; call < 2; ++call) {
       const double gflops = product_gflops(n, false);

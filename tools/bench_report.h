@@ -42,7 +42,8 @@ class Report {
   Report(const Flags& flags, const char* scenario, std::vector<Column> columns);
   const Peaks& peaks() const { return peaks_; }
 
-  /// A warm-up, on a GPU two, then the repetitions, each beside a measure of the sgemm peak: the machine may not be ours alone.
+  /// A warm-up, on a GPU two, then the repetitions, each beside a measure of the sgemm peak: the machine may not be
+  /// ours alone.
   Timing time(const std::function<void()>& work) const;
   void add(nlohmann::json row);
   /// A row of what took `seconds`, with `gflop`, `gflops` and `share_sgemm` for `flops` operations; in bf16 and int8

@@ -18,7 +18,7 @@ TYPED_TEST(CopyOnDevice, CopiesAndAdds) {
   }
 }
 
-/// To 16 bits as the host's own conversions round, NaN and infinity too, and back.
+/// To 16 bits as the host's own conversions round, infinity too, and back. Of NaN a card has another one than the host.
 template <class T>
 void expect_conversions() {
   for (const int64_t n : device_lengths) {
@@ -32,6 +32,10 @@ void expect_conversions() {
       const auto found = to.values();
       const auto wide = back.values();
       for (size_t i = 0; i < x.size(); ++i) {
+        if (std::isnan(x[i])) {
+          EXPECT_TRUE(std::isnan(float(found[i])) && std::isnan(wide[i])) << i;
+          continue;
+        }
         EXPECT_EQ(found[i].bits, T(x[i]).bits) << x[i];
         EXPECT_EQ(std::bit_cast<uint32_t>(wide[i]), std::bit_cast<uint32_t>(float(found[i]))) << x[i];
       }

@@ -7,11 +7,11 @@
 
 #include "kernels/number.h"
 
-/// The part of cublasLt that kernels/gemm_lt.cu calls, with NVIDIA's names, values and meaning: D = epilogue(alpha ·
-/// op(A) op(B) + beta · C), matrices column by column. Plain loops; sums in f64, rounded as the compute type says. What
-/// the documentation of cublasLtMatmul does not list is refused, and two things that may or may not be refused by a
-/// card are refused here, so that what happens then is tested: 16-bit matrices at odd addresses or with odd leading
-/// dimensions, and a bias that is not at a multiple of 16 bytes.
+/// The part of cublasLt that is called (kernels/cublaslt.h), with NVIDIA's names, values and meaning: D =
+/// epilogue(alpha · op(A) op(B) + beta · C), matrices column by column. Plain loops; sums in f64, rounded as the
+/// compute type says. What the documentation of cublasLtMatmul does not list is refused, and two things that may or may
+/// not be refused by a card are refused here, so that what happens then is tested: 16-bit matrices at odd addresses or
+/// with odd leading dimensions, and a bias that is not at a multiple of 16 bytes.
 
 enum cublasStatus_t {
   CUBLAS_STATUS_SUCCESS = 0,
@@ -26,9 +26,7 @@ enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_64F = 1, CUDA_R_16F = 2, CUDA_R_16B
 
 enum cublasLtEpilogue_t {
   CUBLASLT_EPILOGUE_DEFAULT = 1,
-  CUBLASLT_EPILOGUE_RELU = 2,
   CUBLASLT_EPILOGUE_BIAS = 4,
-  CUBLASLT_EPILOGUE_RELU_BIAS = CUBLASLT_EPILOGUE_RELU | CUBLASLT_EPILOGUE_BIAS,
 };
 enum cublasLtReductionScheme_t {
   CUBLASLT_REDUCTION_SCHEME_NONE = 0,
@@ -115,17 +113,20 @@ inline cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-inline cublasStatus_t cublasLtMatrixLayoutInit(cublasLtMatrixLayout_t layout, cudaDataType_t type, uint64_t rows,
-                                               uint64_t cols, int64_t ld) {
+inline cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t layout, size_t bytes,
+                                                        cudaDataType_t type, uint64_t rows, uint64_t cols, int64_t ld) {
+  if (bytes != sizeof *layout) return CUBLAS_STATUS_INVALID_VALUE;
   *layout = {type, rows, cols, ld, 0, 1};
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulDescInit(cublasLtMatmulDesc_t product, cublasComputeType_t compute,
-                                             cudaDataType_t scale) {
+inline cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t product, size_t bytes,
+                                                      cublasComputeType_t compute, cudaDataType_t scale) {
+  if (bytes != sizeof *product) return CUBLAS_STATUS_INVALID_VALUE;
   *product = {compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, -1, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulPreferenceInit(cublasLtMatmulPreference_t preference) {
+inline cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t preference, size_t bytes) {
+  if (bytes != sizeof *preference) return CUBLAS_STATUS_INVALID_VALUE;
   *preference = {0, CUBLASLT_REDUCTION_SCHEME_MASK, {256, 256, 256, 256}};
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -251,8 +252,7 @@ inline cublasStatus_t judge(const cublasLtMatmulDescOpaque_t& product, const cub
       return CUBLAS_STATUS_INVALID_VALUE;
     }
   }
-  if (product.epilogue != CUBLASLT_EPILOGUE_DEFAULT && product.epilogue != CUBLASLT_EPILOGUE_RELU &&
-      product.epilogue != CUBLASLT_EPILOGUE_BIAS && product.epilogue != CUBLASLT_EPILOGUE_RELU_BIAS) {
+  if (product.epilogue != CUBLASLT_EPILOGUE_DEFAULT && product.epilogue != CUBLASLT_EPILOGUE_BIAS) {
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   // The rows of the documentation's table.
@@ -261,7 +261,7 @@ inline cublasStatus_t judge(const cublasLtMatmulDescOpaque_t& product, const cub
       wide ? first.type == CUDA_R_64F && d.type == CUDA_R_64F && product.scale == CUDA_R_64F
            : first.type != CUDA_R_64F && (d.type == first.type || d.type == CUDA_R_32F) && product.scale == CUDA_R_32F;
   if (!known || second.type != first.type) return CUBLAS_STATUS_NOT_SUPPORTED;
-  const bool bias = (product.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0;
+  const bool bias = product.epilogue == CUBLASLT_EPILOGUE_BIAS;
   if (bias && product.bias_type != -1 && product.bias_type != d.type) return CUBLAS_STATUS_NOT_SUPPORTED;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -280,8 +280,7 @@ inline void multiply(const cublasLtMatmulDescOpaque_t& product, double factor, c
         for (int64_t q = 0; q < left.cols(); ++q) sum += left.at(a, p, row, q) * right.at(b, p, q, col);
         if (product.compute == CUBLAS_COMPUTE_32F) sum = double(float(sum));
         sum = factor * sum + (kept == 0 ? 0 : kept * before.at(c, p, row, col));
-        if ((product.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0) sum += LtMatrix::number(product.bias, d_layout.type, row);
-        if ((product.epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && sum < 0) sum = 0;
+        if (product.epilogue == CUBLASLT_EPILOGUE_BIAS) sum += LtMatrix::number(product.bias, d_layout.type, row);
         out.store(d, p, row, col, sum);
       }
     }
@@ -321,7 +320,7 @@ inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
   const cublasStatus_t wrong = simt::judge(*product, *a_layout, *b_layout, *c_layout, *d_layout);
   if (wrong != CUBLAS_STATUS_SUCCESS) return wrong;
-  const bool biased = (product->epilogue & CUBLASLT_EPILOGUE_BIAS) != 0;
+  const bool biased = product->epilogue == CUBLASLT_EPILOGUE_BIAS;
   const auto address = [](const void* p) { return reinterpret_cast<uintptr_t>(p); };
   if (!algorithm->chosen || (biased && (product->bias == nullptr || address(product->bias) % 16 != 0))) {
     return CUBLAS_STATUS_INVALID_VALUE;

@@ -9,14 +9,12 @@
 
 namespace {
 
-constexpr size_t all_memory = size_t(16) << 30;
-
 using Blocks = std::map<const char*, size_t, std::greater<>>;  // from high to low addresses
 
 struct Device {
   std::mutex mutex;
   Blocks blocks, pinned;  // on the device; on the host
-  size_t used = 0;
+  size_t all = size_t(16) << 30, used = 0;
   int major = 7, minor = 0;
 };
 Device& device() {
@@ -44,6 +42,7 @@ bool on_device(const void* address) { return within(device().blocks, address); }
 namespace simt {
 void set_last_error(int code) { last_error = cudaError_t(code); }
 void set_capability(int major, int minor) { device().major = major, device().minor = minor; }
+void set_memory(size_t bytes) { device().all = bytes; }
 }  // namespace simt
 
 cudaError_t cudaGetLastError() {
@@ -99,7 +98,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int number) {
   if (number != 0) return noted(cudaErrorInvalidDevice);
   *p = {};
   std::snprintf(p->name, sizeof p->name, "simulated");
-  p->totalGlobalMem = all_memory;
+  p->totalGlobalMem = device().all;
   p->sharedMemPerBlock = simt::shared_default;
   p->sharedMemPerBlockOptin = p->sharedMemPerMultiprocessor = simt::shared_most;
   p->regsPerBlock = 65536;
@@ -149,7 +148,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   if (const cudaError_t error = simt::forbidden(simt::Call::at_once); error != cudaSuccess) return error;
   Device& d = device();
   const std::lock_guard lock(d.mutex);
-  if (bytes > all_memory - d.used || posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
+  if (bytes > d.all - d.used || posix_memalign(memory, 256, bytes) != 0) return noted(cudaErrorMemoryAllocation);
   std::memset(*memory, 0xff, bytes);
   d.blocks[static_cast<char*>(*memory)] = bytes;
   d.used += bytes;
@@ -192,8 +191,8 @@ cudaError_t cudaFreeHost(void* memory) {
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   Device& d = device();
   const std::lock_guard lock(d.mutex);
-  *total = all_memory;
-  *free = all_memory - d.used;
+  *total = d.all;
+  *free = d.all - d.used;
   return cudaSuccess;
 }
 
@@ -241,6 +240,9 @@ cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
   return error != cudaSuccess ? error : cudaMemsetAsync(memory, value, bytes, nullptr);
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  return *attributes = {simt::shared_own}, cudaSuccess;
+}
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   return noted(value >= 0 && simt::allow_shared(function, size_t(value)) ? cudaSuccess : cudaErrorInvalidValue);

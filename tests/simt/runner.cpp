@@ -263,10 +263,10 @@ std::string refusal(const void* function, dim3 grid, dim3 size, size_t shared_by
     return "a block of " + text(size) + " threads; 1 to 1024 can be";
   }
   const auto found = allowed_shared().find(function);
-  const size_t most = found == allowed_shared().end() ? shared_default : found->second;
+  const size_t most = found == allowed_shared().end() ? shared_default - shared_own : found->second;
   if (shared_bytes > most) {
     return std::to_string(shared_bytes) + " bytes of shared memory; " + std::to_string(most) +
-           " are allowed (cudaFuncSetAttribute allows up to " + std::to_string(shared_most) + ")";
+           " are allowed (cudaFuncSetAttribute allows up to " + std::to_string(shared_most - shared_own) + ")";
   }
   return "";
 }
@@ -282,9 +282,8 @@ void set_order(Order order) { chosen = order; }
 Order order() { return chosen; }
 
 bool allow_shared(const void* function, size_t bytes) {
-  if (bytes > shared_most) return false;
-  size_t& most = allowed_shared()[function];
-  most = bytes < shared_default ? shared_default : bytes;
+  if (bytes > shared_most - shared_own) return false;
+  allowed_shared()[function] = bytes;
   return true;
 }
 

@@ -32,6 +32,9 @@ void launch(const void* function, const char* name, const Body& body, dim3 grid,
 /// What the kernel of this address may use as dynamic shared memory from now on. False: more than any kernel may.
 bool allow_shared(const void* function, size_t bytes);
 inline constexpr size_t shared_default = 48 * 1024, shared_most = 96 * 1024;  // V100
+/// Taken for what any kernel's __shared__ arrays have of it: their real size is not known here. The kernels that also
+/// have dynamic shared memory have less.
+inline constexpr size_t shared_own = 256;
 
 /// How many data races the thread sanitizer has reported in this process.
 int races_seen();

@@ -112,18 +112,19 @@ TEST(Runner, RefusesWhatACardRefuses) {
     EXPECT_EQ(cudaGetLastError() == cudaSuccess, line.empty());
     return line;
   };
-  EXPECT_EQ(refused(1, 1024, 48 * 1024, false), "");
+  EXPECT_EQ(refused(1, 1024, shared_default - shared_own, false), "");
   EXPECT_NE(refused(0, 32, 0, false).find("an empty grid (0, 1, 1)"), std::string::npos) << line;
   EXPECT_NE(refused(1, 1025, 0, false).find("a block of (1025, 1, 1) threads"), std::string::npos) << line;
-  EXPECT_NE(refused(1, 32, 48 * 1024 + 1, false).find("nothing_kernel"), std::string::npos) << line;
-  EXPECT_NE(line.find("49153 bytes of shared memory; 49152 are allowed"), std::string::npos) << line;
-  EXPECT_EQ(refused(1, 32, 96 * 1024, true), "");
-  EXPECT_NE(refused(1, 32, 96 * 1024 + 1, false), "");
+  EXPECT_NE(refused(1, 32, shared_default - shared_own + 1, false).find("nothing_kernel"), std::string::npos) << line;
+  EXPECT_NE(line.find("48897 bytes of shared memory; 48896 are allowed"), std::string::npos) << line;
+  constexpr size_t most = shared_most - shared_own;
+  EXPECT_EQ(refused(1, 32, most, true), "");
+  EXPECT_NE(refused(1, 32, most + 1, false), "");
   EXPECT_EQ(
-      cudaFuncSetAttribute(static_cast<const void*>(&line), cudaFuncAttributeMaxDynamicSharedMemorySize, 96 * 1024 + 1),
+      cudaFuncSetAttribute(static_cast<const void*>(&line), cudaFuncAttributeMaxDynamicSharedMemorySize, int(most) + 1),
       cudaErrorInvalidValue);
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
-  right::nothing(1, 32, 48 * 1024, true);  // as it was
+  right::nothing(1, 32, shared_default - shared_own, true);  // as it was
   on_error = before;
 }
 
