@@ -17,7 +17,17 @@ namespace ace {
 namespace {
 
 using nlohmann::json;
+using on_device::expect_same_order;
 using tensor::Device;
+
+using Beams = std::vector<std::vector<Hypothesis>>;
+void expect_same_beams(const Beams& found, const Beams& expected, double limit) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t q = 0; q < found.size(); ++q) {
+    SCOPED_TRACE(testing::Message() << "query " << q);
+    expect_same_order(found[q], expected[q], limit, [](const Hypothesis& h) { return std::pair(h.tokens, h.item); });
+  }
+}
 
 std::vector<double> losses(Device device, int steps, kernels::Precision precision = kernels::Precision::full) {
   nn::Initializer init(1, tensor::DType::f32, precision);
@@ -42,25 +52,25 @@ std::vector<double> losses(Device device, int steps, kernels::Precision precisio
   return result;
 }
 
-TEST(RetrieverOnDevice, LearnsAsOnTheCpu) {
+TEST(RoomRetriever, LearnsAsOnTheCpu) {
   SKIP_WITHOUT_DEVICE();
   const auto expected = losses(Device::cpu, 6), found = losses(Device::cuda, 6);
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4) << "step " << i;
 }
 
-TEST(RetrieverOnDevice, LearnsInF16WithAScaledLoss) {
+TEST(RoomRetriever, LearnsInF16WithAScaledLoss) {
   SKIP_WITHOUT_DEVICE();
   const auto expected = losses(Device::cpu, 4), found = losses(Device::cuda, 4, kernels::Precision::f16);
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 5e-3) << "step " << i;
 }
 
-TEST(RetrieverOnDevice, LearnsInBf16) {
+TEST(RoomRetriever, LearnsInBf16) {
   SKIP_WITHOUT_DEVICE();
   const auto expected = losses(Device::cpu, 4), found = losses(Device::cuda, 4, kernels::Precision::bf16);
   for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i], expected[i], 4e-2) << "step " << i;
 }
 
-TEST(RetrieverOnDevice, FindsTheSameBeams) {
+TEST(RoomRetriever, FindsTheSameBeams) {
   SKIP_WITHOUT_DEVICE();
   tensor::Random random(5);
   const std::vector<int64_t> vocabulary = {6, 5, 4};
@@ -72,14 +82,7 @@ TEST(RetrieverOnDevice, FindsTheSameBeams) {
     const auto expected = beam_search(model, text, trie, {4, constrained});
     nn::move(nn::parameters(model), Device::cuda);
     const auto found = beam_search(model, text, trie, {4, constrained});
-    for (size_t q = 0; q < expected.size(); ++q) {
-      ASSERT_EQ(found[q].size(), expected[q].size());
-      for (size_t i = 0; i < expected[q].size(); ++i) {
-        EXPECT_EQ(found[q][i].tokens, expected[q][i].tokens);
-        EXPECT_EQ(found[q][i].item, expected[q][i].item);
-        EXPECT_NEAR(found[q][i].score, expected[q][i].score, 1e-5);
-      }
-    }
+    expect_same_beams(found, expected, 1e-5);
   }
 }
 
@@ -113,14 +116,14 @@ std::string learned(bool graphs, kernels::Precision precision) {
   return tensor::safetensors_bytes(result);
 }
 
-TEST(RetrieverOnDevice, LearnsByGraphsBitForBitAsWithoutThem) {
+TEST(RoomRetriever, LearnsByGraphsBitForBitAsWithoutThem) {
   SKIP_WITHOUT_DEVICE();
   for (const auto precision : {kernels::Precision::full, kernels::Precision::f16}) {
     EXPECT_TRUE(learned(true, precision) == learned(false, precision));
   }
 }
 
-TEST(RetrieverOnDevice, FindsTheSameByGraphsForOtherTextsOfTheSameForm) {
+TEST(RoomRetriever, FindsTheSameByGraphsForOtherTextsOfTheSameForm) {
   SKIP_WITHOUT_DEVICE();
   tensor::Random random(6);
   const std::vector<int64_t> vocabulary = {6, 5, 4};
@@ -153,7 +156,7 @@ Settings smallest() {
   return settings;
 }
 
-TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
+TEST(RoomRun, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
   SKIP_WITHOUT_DEVICE();
   Settings settings = smallest();
   const tiny::Runs runs(settings);
@@ -181,7 +184,7 @@ TEST(RunOnDevice, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
 }
 
 /// The whole program's way.
-TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
+TEST(RoomRun, IsIdentifiedTrainedAndSearched) {
   SKIP_WITHOUT_DEVICE();
   Settings settings = smallest();
   settings.train.precision = "f16";
@@ -206,18 +209,11 @@ TEST(RunOnDevice, IsIdentifiedTrainedAndSearched) {
   const auto there = Searcher(runs[1], settings).search(queries, 3, 3);
   settings.device = Device::cpu;  // a run knows nothing of the device that made it
   const auto here = Searcher(runs[1], settings).search(queries, 3, 3);
-  for (size_t q = 0; q < queries.size(); ++q) {
-    ASSERT_EQ(there[q].size(), here[q].size());
-    for (size_t i = 0; i < here[q].size(); ++i) {
-      EXPECT_NEAR(there[q][i].score, here[q][i].score, 1e-4);
-      EXPECT_EQ(there[q][i].item, here[q][i].item);
-    }
-  }
   settings.device = Device::cuda, settings.search.precision = "f16";
   const auto narrow = Searcher(runs[1], settings).search(queries, 3, 3);
   for (size_t q = 0; q < queries.size(); ++q) {
-    EXPECT_NEAR(narrow[q][0].score, here[q][0].score, 2e-2);
-    EXPECT_EQ(narrow[q][0].item, here[q][0].item);
+    expect_same_order(there[q], here[q], 1e-4, &Searcher::Result::item);
+    expect_same_order(narrow[q], here[q], 2e-2, &Searcher::Result::item);
   }
 }
 
