@@ -5,6 +5,7 @@
 
 #include "ace/evaluate.h"
 #include "ace/learner.h"
+#include "ace/rqvae.h"
 #include "ace/search.h"
 #include "ace/stop.h"
 #include "ace/train.h"
@@ -162,6 +163,7 @@ Settings smallest() {
   Settings settings = tiny::settings();
   settings.kmeans.clusters = 4, settings.kmeans.batch = 64;
   settings.rqvae.min_steps = 3, settings.rqvae.epochs = 1, settings.rqvae.warmup_epochs = 1, settings.rqvae.batch = 64;
+  settings.rqvae.redraw_steps = 2;
   settings.train.epochs = 1, settings.train.batch = 256, settings.train.dev_queries = 4;
   settings.search.beam = 3;
   return settings;
@@ -192,6 +194,18 @@ TEST(RoomRun, StoppedAndResumedItTrainsBitForBitAsAtOnce) {
     };
     EXPECT_TRUE(bytes_after("whole", {5}) == bytes_after("stopped", {3, 5})) << parts;
   }
+}
+
+/// Codes stay on the device, where nobody looks at them at each step.
+TEST(RoomRqVae, NumbersThatAreNotFiniteEndInOneError) {
+  SKIP_WITHOUT_DEVICE();
+  Settings::RqVae settings = smallest().rqvae;
+  settings.first_rate = settings.rate = 1e30;
+  const tensor::Tensor x({100, 8}, tensor::DType::f32);
+  tensor::Random random(1);
+  for (float& value : x.values<float>()) value = float(random.normal());
+  const std::string message = message_of([&] { fit_rqvae(Rows(x).on(Device::cuda), settings, 1, {}); });
+  EXPECT_TRUE(message.starts_with("rqvae: the loss is ")) << message;
 }
 
 /// The whole program's way.
