@@ -1,6 +1,7 @@
 #include "ace/kmeans.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -50,9 +51,9 @@ class Assignment {
     const Tensor here = label.to(tensor::Device::cpu), far = distance.to(tensor::Device::cpu);
     labels.assign(here.values<int32_t>().begin(), here.values<int32_t>().end());
     distances.assign(far.values<float>().begin(), far.values<float>().end());
-    const auto lost = std::find(labels.begin(), labels.end(), -1);
-    tensor::check(lost == labels.end(), "kmeans: row {} holds a number that is not finite",
-                  first + (lost - labels.begin()));
+    const auto lost = std::ranges::find_if(distances, [](float distance) { return std::isnan(distance); });
+    tensor::check(lost == distances.end(), "kmeans: row {} holds a number that is not finite",
+                  first + (lost - distances.begin()));
     return std::accumulate(distances.begin(), distances.end(), 0.0);
   }
   std::vector<int32_t> labels;

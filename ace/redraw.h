@@ -16,11 +16,15 @@ class Redraw {
   int64_t apply(const nn::ResidualQuantiser& quantiser, const nn::Quantised& batch);
 
  private:
-  /// Codebook m's entries that are due.
-  std::vector<int32_t> count(const tensor::Tensor& codes, size_t m);
+  using Codes = std::vector<tensor::Tensor>;
+  /// Codebook m's entries that are due, with the unseen steps.
+  std::vector<int32_t> count(size_t m);
 
   int64_t limit_;
   std::vector<std::vector<int64_t>> idle_;  ///< by codebook and entry: steps since its last use
+  int64_t longest_ = 0;                     ///< of them
+  std::vector<Codes>
+      unseen_;  ///< of the steps since: not looked at, and a device not waited for, before one may be due
 };
 
 }  // namespace ace

@@ -1,15 +1,19 @@
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "ace/kmeans.h"
 #include "ace/redraw.h"
 #include "ace/rqvae.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
+#include "tensor/feed.h"
 #include "tensor/random.h"
 
 namespace ace {
 
 using nn::Variable;
+using tensor::Device;
 using tensor::DType;
 using tensor::Shape;
 using tensor::Tensor;
@@ -18,19 +22,30 @@ namespace {
 
 enum Stream : uint64_t { batches = 1, initial = 2, windows = 3 };
 
-/// Rows of x, window after window, each in an order that is drawn anew: every row once a round.
+/// Rows of x, window after window, each in an order that is drawn anew: every row once a round. On a GPU a batch
+/// travels while the one before is learned from, whose place it then takes.
 class Batches {
  public:
   Batches(const Rows& x, int64_t size, uint64_t seed)
-      : x_(x),
+      : x_(x.on(Device::cpu)),
+        device_(x.device()),
         size_(std::min(size, x.count())),
         random_(seed, Stream::batches),
         windows_(x.count(), tensor::Random(seed, Stream::windows)) {}
   Variable next() {
     if (size_ == x_.count()) {
-      if (!whole_.defined()) whole_ = Variable(x_.block(0, size_));
+      if (!whole_.defined()) whole_ = Variable(x_.block(0, size_).to(device_));
       return whole_;
     }
+    if (device_ == Device::cpu) return Variable(draw());
+    if (!there_.block().defined()) send();
+    feed_.receive(there_);
+    send();
+    return Variable(there_[0]);
+  }
+
+ private:
+  Tensor draw() {
     while (int64_t(order_.size()) < at_ + size_) {
       std::vector<int64_t> window = windows_.next();
       if (int64_t(window.size()) < x_.count()) x_.announce(window);
@@ -40,17 +55,24 @@ class Batches {
       at_ = 0;
     }
     at_ += size_;
-    return Variable(x_.gather(std::span(order_).subspan(size_t(at_ - size_), size_t(size_))));
+    return x_.gather(std::span(order_).subspan(size_t(at_ - size_), size_t(size_)));
+  }
+  void send() {
+    const std::array rows = {draw()};
+    if (!there_.block().defined()) there_ = tensor::Bundle(rows, device_);
+    feed_.send(rows);
   }
 
- private:
-  const Rows& x_;
+  Rows x_;
+  Device device_;
   int64_t size_;
   tensor::Random random_;
   Windows windows_;
   std::vector<int64_t> order_;
   int64_t at_ = 0;
   Variable whole_;  ///< all rows, where a batch holds them
+  tensor::Feed feed_;
+  tensor::Bundle there_;  ///< a batch, where it is learned from
 };
 
 /// At least 8,192 rows (or all), evenly spread: enough that k-means leaves no entry dead from the start.
@@ -83,11 +105,17 @@ void encode_all(RqVaeFit& fit, const Rows& x, const Settings::RqVae& settings) {
   for (int64_t begin = 0, size = 4 * x.block_rows(); begin < x.count(); begin += size) {
     const Tensor rows = x.block(begin, std::min(begin + size, x.count()));
     const RqVae::Output out = fit.model.forward(Variable(rows), settings.alpha, settings.beta);
-    std::copy_n(out.quantised.codes.data<int32_t>(), out.quantised.codes.elements(),
-                fit.codes.data<int32_t>() + begin * settings.codebooks);
+    for (int64_t m = 0; m < settings.codebooks; ++m) {
+      const Tensor codes = out.quantised.codes[size_t(m)].to(Device::cpu);
+      for (int64_t b = 0; b < rows.rows(); ++b) {
+        fit.codes.data<int32_t>()[(begin + b) * settings.codebooks + m] = codes.data<int32_t>()[b];
+      }
+    }
     error += out.recon.value().item() * double(rows.rows());
     energy += autograd::sum(autograd::mul(Variable(rows), Variable(rows))).value().item();
   }
+  tensor::check(std::isfinite(error),
+                "rqvae: the reconstruction of the rows is not finite; a smaller rqvae.rate may help");
   fit.reconstruction = error / double(x.count());
   fit.variance = energy / double(x.count());
 }
@@ -117,7 +145,10 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
     adam.step(nn::inverse_square_root(double(step), warmup, settings.first_rate, settings.rate));
     fit.redrawn += redraw.apply(fit.model.quantiser(), out.quantised);
     if (step % 10 == 9 || step + 1 == fit.steps) {
-      progress("rq-vae", step + 1, fit.steps, fmt::format("loss {:.4f}", out.loss.value().item()));
+      const double loss = out.loss.value().item();
+      tensor::check(std::isfinite(loss), "rqvae: the loss is {} at step {}; a smaller rqvae.rate may help", loss,
+                    step + 1);
+      progress("rq-vae", step + 1, fit.steps, fmt::format("loss {:.4f}", loss));
     }
   }
   encode_all(fit, x, settings);

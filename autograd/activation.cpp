@@ -11,12 +11,12 @@ namespace {
 /// y = f(x) element by element;  dx = dy f′(x).  f and f′ of each stand in kernels/activation.h.
 Variable activation(Op op, Activation kind, const Variable& x) {
   Tensor y = empty_like(x.value());
-  dispatch(activations, y, [&](auto backend, auto type) {
+  dispatch(activations, y, name_of(op).data(), [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::activation(backend, kind, x.data<T>(), y.data<T>(), y.elements());
   });
-  return record(op, y, {x}, [kind, x = x.value(), y](const Tensor& dy, Gradients dx) {
-    dispatch(activations, dy, [&](auto backend, auto type) {
+  return record(op, y, {x}, [op, kind, x = x.value(), y](const Tensor& dy, Gradients dx) {
+    dispatch(activations, dy, name_of(op).data(), [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::activation_backward(backend, kind, x.data<T>(), y.data<T>(), dy.data<T>(), dx[0].into<T>(),
                                    dy.elements());

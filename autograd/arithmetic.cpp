@@ -50,16 +50,16 @@ Variable arithmetic(Op op, Arithmetic kind, const Variable& a, const Variable& b
         tensor::name_of(b.dtype()));
   const Plan plan = broadcast(name_of(op), a.shape(), b.shape());
   Tensor y(plan.shape, a.dtype(), a.value().device());
-  dispatch(activations, y, [&](auto backend, auto type) {
+  dispatch(activations, y, name_of(op).data(), [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::arithmetic(backend, kind, plan.broadcast, a.data<T>(), b.data<T>(), y.data<T>());
   });
   // Sums and differences have gradients that do not look at the operands, so these need not be kept.
   const bool keep = kind == Arithmetic::mul || kind == Arithmetic::div;
   return record(op, y, {a, b},
-                [kind, plan = plan.broadcast, a = keep ? a.value() : Tensor(), b = keep ? b.value() : Tensor()](
+                [op, kind, plan = plan.broadcast, a = keep ? a.value() : Tensor(), b = keep ? b.value() : Tensor()](
                     const Tensor& dy, Gradients dx) {
-                  dispatch(activations, dy, [&](auto backend, auto type) {
+                  dispatch(activations, dy, name_of(op).data(), [&](auto backend, auto type) {
                     using T = decltype(type);
                     const T* x = a.defined() ? a.data<T>() : nullptr;
                     const T* y = b.defined() ? b.data<T>() : nullptr;

@@ -181,7 +181,7 @@ void products(Backend backend, std::span<const Variable> x, const Variable& weig
 Tensor before_activation(const LinearForm& form, const Tensor& y, const Tensor& dy) {
   if (!form.activation) return dy;
   Tensor dz = empty_like(dy);
-  dispatch(activations, dy, [&](auto backend, auto type) {
+  dispatch(activations, dy, name_of(Op::linear).data(), [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::activation_backward(backend, *form.activation, y.data<T>(), y.data<T>(), dy.data<T>(),
                                  Grad<T>{dz.data<T>()}, dy.elements());
@@ -192,7 +192,7 @@ Tensor before_activation(const LinearForm& form, const Tensor& y, const Tensor& 
 /// db = Σ_rows dz
 void bias_gradient(const Tensor& dz, const Gradient& db) {
   if (!db) return;
-  dispatch(activations, dz, [&](auto backend, auto type) {
+  dispatch(activations, dz, name_of(Op::linear).data(), [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::sum_rows(backend, dz.data<T>(), dz.cols(), db.into<Accumulator<T>>(), dz.rows(), dz.cols());
   });

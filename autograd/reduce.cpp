@@ -16,12 +16,12 @@ namespace {
 Variable reduce(Op op, const Variable& x, const Shape& shape, int64_t outer, int64_t count, int64_t inner,
                 double factor) {
   Tensor y(shape, x.dtype(), x.value().device());
-  dispatch(activations, y, [&](auto backend, auto type) {
+  dispatch(activations, y, name_of(op).data(), [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::sum(backend, x.data<T>(), y.data<T>(), outer, count, inner, kernels::Accumulator<T>(factor));
   });
-  return record(op, y, {x}, [outer, count, inner, factor](const Tensor& dy, Gradients dx) {
-    dispatch(activations, dy, [&](auto backend, auto type) {
+  return record(op, y, {x}, [op, outer, count, inner, factor](const Tensor& dy, Gradients dx) {
+    dispatch(activations, dy, name_of(op).data(), [&](auto backend, auto type) {
       using T = decltype(type);
       kernels::repeat(backend, dy.data<T>(), dx[0].into<T>(), outer, count, inner, kernels::Accumulator<T>(factor));
     });

@@ -71,7 +71,7 @@ void Gradient::add(const Tensor& contribution) const {
     node_->shared = true;
     return;
   }
-  tensor::dispatch(tensor::activations, contribution, [&](auto backend, auto type) {
+  tensor::dispatch(tensor::activations, contribution, "gradient", [&](auto backend, auto type) {
     using T = decltype(type);
     kernels::copy(backend, contribution.data<T>(), into<T>(), contribution.elements());
   });

@@ -22,8 +22,5 @@ using RowSquare = std::conditional_t<std::is_same_v<T, f16>, float, double>;
 /// where it is to have length 1, only zeros; −1 when all is well.
 template <class T>
 int64_t load_rows(Cpu, const T* x, const int64_t* rows, RowForm form, float* y, int64_t n, int64_t d);
-/// On the GPU; what the CPU returns lies in *wrong when all is done.
-template <class T>
-void load_rows(Cuda, const T* x, const int64_t* rows, RowForm form, float* y, int64_t n, int64_t d, int64_t* wrong);
 
 }  // namespace kernels

@@ -48,7 +48,7 @@ Winner nearest_of(const T* x, const T* e, int64_t k, int64_t d, const Filter& ma
 
 template <class T>
 void store(Winner winner, int32_t* index, T* distance) {
-  *index = winner.index;
+  *index = std::max(winner.index, 0);
   if (distance != nullptr) *distance = winner.index < 0 ? std::numeric_limits<T>::quiet_NaN() : T(winner.distance);
 }
 

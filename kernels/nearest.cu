@@ -72,7 +72,7 @@ __global__ void choose_kernel(const T* x, const T* e, const T* norms, const T* p
       }
     }
     if (lane != 0) return;
-    index[r] = winner;
+    index[r] = winner < 0 ? 0 : winner;
     if (distance != nullptr) distance[r] = winner < 0 ? Limits::quiet_NaN() : T(best);
   });
 }

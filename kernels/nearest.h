@@ -9,7 +9,7 @@ namespace kernels {
 /// Ties go to the smaller index. `distance` may be null. Fast by ‖e‖² − 2 x·e with one matrix product; codes whose
 /// difference is within the rounding error of that form are compared by Σ (x − e)² in f64. So the result is that of
 /// nearest_plain, bit for bit, with any number of threads.
-/// A row that has no finite distance to any code (a NaN in x, say) gets index −1 and distance NaN; a code with a NaN is
+/// A row that has no finite distance to any code (a NaN in x, say) gets index 0 and distance NaN; a code with a NaN is
 /// never the nearest. scratch: nearest_scratch(n, k) numbers.
 template <class T>
 void nearest(Cpu, const T* x, const T* e, int32_t* index, T* distance, int64_t n, int64_t k, int64_t d, T* scratch);

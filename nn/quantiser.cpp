@@ -1,5 +1,7 @@
 #include "nn/quantiser.h"
 
+#include <cmath>
+
 #include "kernels/nearest.h"
 
 namespace nn {
@@ -15,18 +17,18 @@ Tensor nearest(const Tensor& x, const Tensor& codes) {
   tensor::check(x.cols() == codes.cols() && x.dtype() == codes.dtype() && codes.rows() > 0,
                 "nearest: x {} {}, codes {} {}", tensor::name_of(x.dtype()), x.shape(), tensor::name_of(codes.dtype()),
                 codes.shape());
-  const Tensor index(Shape{x.rows()}, DType::i32, x.device());
+  const Tensor index(Shape{x.rows()}, DType::i32, x.device()), distance(index.shape(), x.dtype(), x.device());
   tensor::dispatch(tensor::floating, x, [&](auto backend, auto type) {
     using T = decltype(type);
     const Tensor scratch(Shape{kernels::nearest_scratch(backend, x.rows(), codes.rows())}, x.dtype(), x.device());
-    kernels::nearest<T>(backend, x.data<T>(), codes.data<T>(), index.data<int32_t>(), nullptr, x.rows(), codes.rows(),
-                        x.cols(), scratch.data<T>());
+    kernels::nearest<T>(backend, x.data<T>(), codes.data<T>(), index.data<int32_t>(), distance.data<T>(), x.rows(),
+                        codes.rows(), x.cols(), scratch.data<T>());
+    if (x.device() != tensor::Device::cpu) return;
+    for (const T found : distance.values<T>()) {
+      tensor::check(!std::isnan(found), "nearest: a row of x [{}, {}] is not finite", x.rows(), x.cols());
+    }
   });
-  const Tensor result = index.to(tensor::Device::cpu);
-  for (const int32_t code : result.values<int32_t>()) {
-    tensor::check(code >= 0, "nearest: a row of x [{}, {}] is not finite", x.rows(), x.cols());
-  }
-  return result;
+  return index;
 }
 
 ResidualQuantiser::ResidualQuantiser(int64_t count, int64_t entries, int64_t latent, Initializer& init) {
@@ -35,7 +37,6 @@ ResidualQuantiser::ResidualQuantiser(int64_t count, int64_t entries, int64_t lat
 
 Quantised ResidualQuantiser::forward(const Variable& z, double beta) const {
   Quantised result;
-  result.codes = Tensor(Shape{z.rows(), int64_t(codebooks.size())}, DType::i32);
   Variable residual = z;
   for (size_t m = 0; m < codebooks.size(); ++m) {
     const Tensor index = nearest(residual.value(), codebooks[m].value());
@@ -43,12 +44,10 @@ Quantised ResidualQuantiser::forward(const Variable& z, double beta) const {
     const Variable loss =
         add(mean(squared_error(detach(residual), entry)), scale(mean(squared_error(residual, detach(entry))), beta));
     result.residuals.push_back(residual.value());
+    result.codes.push_back(index);
     result.commitment = m == 0 ? loss : add(result.commitment, loss);
     result.sum = m == 0 ? entry : add(result.sum, entry);
     residual = sub(residual, detach(entry));
-    for (int64_t b = 0; b < z.rows(); ++b) {
-      result.codes.data<int32_t>()[b * int64_t(codebooks.size()) + int64_t(m)] = index.data<int32_t>()[b];
-    }
   }
   result.straight_through = add(z, detach(sub(result.sum, z)));
   return result;

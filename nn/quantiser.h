@@ -9,7 +9,7 @@ struct Quantised {
   Variable straight_through;  ///< z + sg[Q(z) − z]  [B, latent]: Q's value, z's gradient
   Variable sum;               ///< Q(z)  [B, latent]
   Variable commitment;  ///< Σ_m mean_B(‖sg[r_{m−1}] − e‖² + β ‖r_{m−1} − sg[e]‖²), one element
-  Tensor codes;         ///< i32 [B, M], on the CPU
+  std::vector<Tensor> codes;      ///< v_1 … v_M, i32 [B] each, where z is
   std::vector<Tensor> residuals;  ///< r_0 … r_{M−1}, values
 };
 
@@ -21,7 +21,9 @@ struct ResidualQuantiser {
   std::vector<Variable> codebooks;  ///< [C, latent] each
 };
 
-/// Index of the nearest row of codes [C, d] for each row of x [n, d]: i32 [n] on the CPU; ties to the smaller index.
+/// Index of the nearest row of codes [C, d] for each row of x [n, d]: i32 [n], where x is; ties to the smaller index. A
+/// row that is not finite is an error on the CPU. A GPU, which nobody waits for here, gives it index 0: what is
+/// computed of it then is not finite either.
 Tensor nearest(const Tensor& x, const Tensor& codes);
 
 }  // namespace nn

@@ -17,13 +17,13 @@ Dispatching::~Dispatching() { current = before_; }
 
 #ifdef ACE_CUDA
 Range::Range(Device device, const char* name) : open_(device == Device::cuda) {
-  if (open_) kernels::Cuda::begin_range(name);
-}
-Range::Range(Device device, const std::source_location& function) : open_(device == Device::cuda) {
   if (!open_) return;
-  // "autograd::Variable autograd::softmax(const autograd::Variable&)…"
-  const std::string_view all = function.function_name(), head = all.substr(0, all.find('('));
-  kernels::Cuda::begin_range(std::string(head.substr(head.rfind(' ') + 1)).c_str());
+  const std::string_view all = name, head = all.substr(0, all.find('('));
+  if (head.size() < all.size()) {  // "autograd::Variable autograd::softmax(const autograd::Variable&)…"
+    kernels::Cuda::begin_range(std::string(head.substr(head.find_last_of(" :") + 1)).c_str());
+  } else {
+    kernels::Cuda::begin_range(name);
+  }
 }
 Range::~Range() {
   if (open_) kernels::Cuda::end_range();
@@ -75,7 +75,6 @@ void clear(void* to, Device device, int64_t bytes) {
 }
 #else
 Range::Range(Device, const char*) : open_(false) {}
-Range::Range(Device, const std::source_location&) : open_(false) {}
 Range::~Range() {}
 const char* missing(Device device) {
   return device == Device::cpu ? nullptr : "this program was built without CUDA: it found no CUDA toolkit";

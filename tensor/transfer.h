@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string>
 
 #include "tensor/tensor.h"
@@ -28,10 +27,9 @@ void check_kernels(Device device);
 /// open already. Costs nothing to speak of without a profiler, and nothing at all on the CPU.
 class Range {
  public:
+  /// Of a function as the compiler writes it, with its parameters, the name alone: "softmax".
   Range(Device device, const char* name);
   Range(Device device, const std::string& name) : Range(device, name.c_str()) {}
-  /// Under the name of the function that stands there, "autograd::softmax".
-  Range(Device device, const std::source_location& function);
   ~Range();
   Range(const Range&) = delete;
   Range& operator=(const Range&) = delete;

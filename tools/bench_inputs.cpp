@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "ace/tokenizer.h"
 #include "kernels/backend.h"
@@ -42,6 +43,16 @@ class Noise {
  private:
   uint64_t state_;
 };
+
+Tensor draw_numbers() {
+  const Tensor x({int64_t(1) << 20}, DType::f32);
+  uint32_t state = 1;
+  for (float& value : x.values<float>()) {
+    state = state * 1664525u + 1013904223u;
+    value = float(state >> 8) * 0x1p-24f - 0.5f;
+  }
+  return x;
+}
 
 }  // namespace
 
@@ -112,17 +123,9 @@ Tensor clustered_vectors(int64_t items, int64_t width, uint64_t seed) {
 }
 
 void fill_numbers(const Tensor& x) {
-  constexpr int64_t period = int64_t(1) << 20;
-  static const Tensor drawn = [] {
-    Tensor f32({period}, DType::f32);
-    uint32_t state = 1;
-    for (float& value : f32.values<float>()) {
-      state = state * 1664525u + 1013904223u;
-      value = float(state >> 8) * 0x1p-24f - 0.5f;
-    }
-    return f32;
-  }();
-  const Tensor from = x.dtype() == DType::f32 ? drawn : drawn.to(x.dtype());
+  static std::map<DType, Tensor> drawn = {{DType::f32, draw_numbers()}};
+  Tensor& from = drawn[x.dtype()];
+  if (!from.defined()) from = drawn[DType::f32].to(x.dtype());
   const auto block = [&](int64_t begin) { return std::min(from.bytes(), x.bytes() - begin); };
   uint8_t* const to = static_cast<uint8_t*>(x.raw());
   tensor::transfer(to, x.device(), from.raw(), tensor::Device::cpu, block(0));

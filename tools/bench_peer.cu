@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,31 @@ void* workspace() {
 
 cudaDataType_t cuda_type(DType type) {
   return type == DType::f32 ? CUDA_R_32F : type == DType::f16 ? CUDA_R_16F : CUDA_R_16BF;
+}
+
+/// What was made for operations of these kinds, types and sizes: made once and kept for good, null where it cannot be
+/// had. Calls of one shape differ in their pointers alone.
+template <class Made>
+struct Plans {
+  using Name = std::tuple<int, DType, std::vector<int64_t>>;
+  /// make(Made&) says whether it went well.
+  template <class F>
+  static Made* of(const Name& name, const F& make) {
+    static auto& all = *new std::map<Name, std::unique_ptr<Made>>;  // not freed: the library may go before
+    const auto [found, is_new] = all.try_emplace(name);
+    if (is_new) {
+      auto made = std::make_unique<Made>();
+      if (make(*made)) found->second = std::move(made);
+    }
+    return found->second.get();
+  }
+};
+
+/// The call, if it works.
+template <class F>
+Call if_it_works(bool good, const F& run) {
+  if (!good || !run()) return {};
+  return [=] { run(); };
 }
 
 bool ok(cublasStatus_t status) { return status == CUBLAS_STATUS_SUCCESS; }
@@ -77,9 +104,10 @@ struct Product {
 
 Call product(DType type, int64_t m, int64_t n, int64_t k, const void* a, bool left, const void* b, bool right,
              void* c) {
-  const auto made = std::make_shared<Product>();
-  if (workspace() == nullptr || !made->choose(type, m, n, k, left, right) || !made->run(a, b, c)) return {};
-  return [=] { made->run(a, b, c); };
+  Product* const made = Plans<Product>::of({2 * left + right, type, {m, n, k}}, [&](Product& product) {
+    return product.choose(type, m, n, k, left, right);
+  });
+  return if_it_works(made != nullptr && workspace() != nullptr, [=] { return made->run(a, b, c); });
 }
 
 #ifdef ACE_CUDNN
@@ -112,28 +140,23 @@ struct Rows {
   }
 };
 
-/// The call, if it works.
-template <class F>
-Call if_it_works(bool good, const F& run) {
-  if (!good || !run()) return {};
-  return [=] { run(); };
-}
-
 using Sizes = std::array<int64_t, 4>;
 
-/// One operation of cuDNN's graphs: its tensors, where their numbers are, and the plan that computes it.
+/// One operation of cuDNN's graphs: its tensors, and the plan that computes it.
 class Graph {
  public:
-  explicit Graph(cudnnBackendDescriptorType_t operation) { operation_ = make(operation); }
+  Graph() = default;
   ~Graph() {
     for (auto made = owned_.rbegin(); made != owned_.rend(); ++made) cudnnBackendDestroyDescriptor(*made);
   }
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// An operand or a result of the operation.
+  void operation(cudnnBackendDescriptorType_t type) { operation_ = make(type); }
+  /// An operand or a result of the operation; `value`: a number that the host gives.
   void tensor(cudnnBackendAttributeName_t name, cudnnDataType_t type, const Sizes& sizes, const Sizes& strides,
-              const void* data, bool by_value = false) {
+              const float* value = nullptr) {
+    const bool by_value = value != nullptr;
     const int64_t id = int64_t(ids_.size()) + 1, alignment = by_value ? sizeof(float) : 16;
     const cudnnBackendDescriptor_t made = make(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     set(made, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, &id);
@@ -145,12 +168,11 @@ class Graph {
     finish(made);
     set(operation_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, &made);
     ids_.push_back(id);
-    data_.push_back(const_cast<void*>(data));
+    values_.push_back(value);
   }
-  /// A number that the host gives.
   void number(cudnnBackendAttributeName_t name, float value) {
-    numbers_.push_back(std::make_unique<float>(value));
-    tensor(name, CUDNN_DATA_FLOAT, {1, 1, 1, 1}, {1, 1, 1, 1}, numbers_.back().get(), true);
+    number_ = value;
+    tensor(name, CUDNN_DATA_FLOAT, {1, 1, 1, 1}, {1, 1, 1, 1}, &number_);
   }
   template <class Kind>
   void choice(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, Kind kind) {
@@ -171,9 +193,40 @@ class Graph {
     }
     return false;
   }
-  bool run() const { return cudnnBackendExecute(library(), plan_, pack_) == CUDNN_STATUS_SUCCESS; }
+  /// The call with the tensors at these places, in the order they were named in; numbers are no tensors.
+  Call on(std::initializer_list<const void*> tensors) const {
+    std::vector<void*> data;
+    auto next = tensors.begin();
+    for (const float* value : values_) data.push_back(const_cast<void*>(value == nullptr ? *next++ : value));
+    const auto pack = std::make_shared<Pack>(ids_, data);
+    return if_it_works(pack->good, [pack, plan = plan_] {
+      return cudnnBackendExecute(library(), plan, pack->made) == CUDNN_STATUS_SUCCESS;
+    });
+  }
 
  private:
+  /// What a plan is started with.
+  struct Pack {
+    cudnnBackendDescriptor_t made = nullptr;
+    bool good;
+    Pack(const std::vector<int64_t>& ids, const std::vector<void*>& data) {
+      void* const spare = workspace();
+      const auto set = [&](cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const void* values,
+                           size_t count) {
+        good = good && cudnnBackendSetAttribute(made, name, type, int64_t(count), values) == CUDNN_STATUS_SUCCESS;
+      };
+      good = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &made) == CUDNN_STATUS_SUCCESS;
+      set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, ids.data(), ids.size());
+      set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, data.data(), data.size());
+      set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &spare, 1);
+      good = good && cudnnBackendFinalize(made) == CUDNN_STATUS_SUCCESS;
+    }
+    Pack(const Pack&) = delete;
+    ~Pack() {
+      if (made != nullptr) cudnnBackendDestroyDescriptor(made);
+    }
+  };
+
   cudnnBackendDescriptor_t make(cudnnBackendDescriptorType_t type) {
     cudnnBackendDescriptor_t made = nullptr;
     if (cudnnBackendCreateDescriptor(type, &made) != CUDNN_STATUS_SUCCESS) {
@@ -214,30 +267,29 @@ class Graph {
     set(plan_, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, &handle);
     set(plan_, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, &engine);
     if (!good_ || cudnnBackendFinalize(plan_) != CUDNN_STATUS_SUCCESS) return false;
-    if (cudnnBackendGetAttribute(plan_, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                 &bytes) != CUDNN_STATUS_SUCCESS ||
-        bytes > workspace_bytes || workspace() == nullptr) {
-      return false;
-    }
-    void* const spare = workspace();
-    pack_ = make(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-    set(pack_, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, ids_.data(), int64_t(ids_.size()));
-    set(pack_, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, data_.data(), int64_t(data_.size()));
-    set(pack_, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &spare);
-    finish(pack_);
-    return good_;
+    return cudnnBackendGetAttribute(plan_, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
+                                    &bytes) == CUDNN_STATUS_SUCCESS &&
+           bytes <= workspace_bytes && workspace() != nullptr;
   }
 
   bool good_ = true;
   std::vector<cudnnBackendDescriptor_t> owned_;
   std::vector<int64_t> ids_;
-  std::vector<void*> data_;
-  std::vector<std::unique_ptr<float>> numbers_;
-  cudnnBackendDescriptor_t operation_ = nullptr, plan_ = nullptr, pack_ = nullptr;
+  std::vector<const float*> values_;  ///< of each tensor: null, or the number that it is
+  float number_ = 0;
+  cudnnBackendDescriptor_t operation_ = nullptr, plan_ = nullptr;
 };
 
-Call planned(const std::shared_ptr<Graph>& graph) {
-  return if_it_works(graph->plan(), [=] { return graph->run(); });
+/// The call of an operation on these tensors, which describe(graph) names in the same order.
+template <class F>
+Call planned(cudnnBackendDescriptorType_t operation, DType type, const std::vector<int64_t>& sizes,
+             std::initializer_list<const void*> tensors, const F& describe) {
+  Graph* const graph = Plans<Graph>::of({int(operation), type, sizes}, [&](Graph& made) {
+    made.operation(operation);
+    describe(made);
+    return made.plan();
+  });
+  return graph == nullptr ? Call() : graph->on(tensors);
 }
 
 }  // namespace
@@ -268,55 +320,59 @@ Call softmax_backward(DType type, bool log, const void* y, const void* dy, void*
 
 Call layer_norm(DType type, const void* x, const float* weight, const float* bias, void* y, float* mean, float* rstd,
                 int64_t rows, int64_t cols) {
-  const auto graph = std::make_shared<Graph>(CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
   const Sizes all = {rows, cols, 1, 1}, all_strides = {cols, 1, cols, cols};
   const Sizes row = {1, cols, 1, 1}, column = {rows, 1, 1, 1}, column_strides = {1, 1, 1, 1};
   const cudnnDataType_t t = cudnn_type(type), f32 = CUDNN_DATA_FLOAT;
-  graph->choice(CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, CUDNN_LAYER_NORM);
-  graph->choice(CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, CUDNN_NORM_FWD_TRAINING);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, t, all, all_strides, x);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC, f32, row, all_strides, weight);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC, f32, row, all_strides, bias);
-  graph->number(CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC, 1e-5f);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, t, all, all_strides, y);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC, f32, column, column_strides, mean);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC, f32, column, column_strides, rstd);
-  return planned(graph);
+  return planned(CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR, type, {rows, cols}, {x, weight, bias, y, mean, rstd},
+                 [&](Graph& graph) {
+                   graph.choice(CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, CUDNN_LAYER_NORM);
+                   graph.choice(CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE,
+                                CUDNN_NORM_FWD_TRAINING);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, t, all, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC, f32, row, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC, f32, row, all_strides);
+                   graph.number(CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC, 1e-5f);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, t, all, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC, f32, column, column_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC, f32, column, column_strides);
+                 });
 }
 
 Call layer_norm_backward(DType type, const void* x, const float* weight, const float* mean, const float* rstd,
                          const void* dy, void* dx, float* dweight, float* dbias, int64_t rows, int64_t cols) {
-  const auto graph = std::make_shared<Graph>(CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR);
   const Sizes all = {rows, cols, 1, 1}, all_strides = {cols, 1, cols, cols};
   const Sizes row = {1, cols, 1, 1}, column = {rows, 1, 1, 1}, column_strides = {1, 1, 1, 1};
   const cudnnDataType_t t = cudnn_type(type), f32 = CUDNN_DATA_FLOAT;
-  graph->choice(CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, CUDNN_LAYER_NORM);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_XDESC, t, all, all_strides, x);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, t, all, all_strides, dy);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_SCALE_DESC, f32, row, all_strides, weight);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC, f32, column, column_strides, mean);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC, f32, column, column_strides, rstd);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC, t, all, all_strides, dx);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DSCALE_DESC, f32, row, all_strides, dweight);
-  graph->tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DBIAS_DESC, f32, row, all_strides, dbias);
-  return planned(graph);
+  return planned(CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR, type, {rows, cols},
+                 {x, dy, weight, mean, rstd, dx, dweight, dbias}, [&](Graph& graph) {
+                   graph.choice(CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, CUDNN_LAYER_NORM);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_XDESC, t, all, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, t, all, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_SCALE_DESC, f32, row, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC, f32, column, column_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC, f32, column, column_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC, t, all, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DSCALE_DESC, f32, row, all_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_NORM_BWD_DBIAS_DESC, f32, row, all_strides);
+                 });
 }
 
 #if CUDNN_VERSION >= 91300  // the first with attention as one operation
 Call attention(DType type, int64_t sequences, int64_t heads, int64_t width, int64_t queries, int64_t keys,
                const void* q, const void* k, const void* v, void* o) {
   if (type == DType::f32) return {};
-  const auto graph = std::make_shared<Graph>(CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR);
   const int64_t d = heads * width;
   const Sizes asking = {sequences, heads, queries, width}, asking_strides = {queries * d, width, d, 1};
   const Sizes asked = {sequences, heads, keys, width}, asked_strides = {keys * d, width, d, 1};
   const cudnnDataType_t t = cudnn_type(type);
-  graph->tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, t, asking, asking_strides, q);
-  graph->tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, t, asked, asked_strides, k);
-  graph->tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, t, asked, asked_strides, v);
-  graph->tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, t, asking, asking_strides, o);
-  graph->number(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, 1 / std::sqrt(float(width)));
-  return planned(graph);
+  return planned(CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR, type, {sequences, heads, width, queries, keys},
+                 {q, k, v, o}, [&](Graph& graph) {
+                   graph.tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, t, asking, asking_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, t, asked, asked_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, t, asked, asked_strides);
+                   graph.tensor(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, t, asking, asking_strides);
+                   graph.number(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, 1 / std::sqrt(float(width)));
+                 });
 }
 #else
 Call attention(DType, int64_t, int64_t, int64_t, int64_t, int64_t, const void*, const void*, const void*, void*) {

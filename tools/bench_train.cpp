@@ -20,22 +20,43 @@ struct Options {
 
 constexpr double rate = 1e-4;
 
+/// Seconds of one step. On a GPU of several that follow one another, as in training: nothing waits for the device
+/// between them.
+template <class Steps>
+Timing time_steps(const Report& report, tensor::Device device, const Steps& steps) {
+  const int64_t count = device == tensor::Device::cpu ? 1 : 10;
+  Timing timing = report.time([&] { steps(count); });
+  for (double* const seconds : {&timing.seconds, &timing.fastest, &timing.slowest}) *seconds /= double(count);
+  return timing;
+}
+
 /// Training as ace/train.cpp does it, without corpus, log and checkpoint.
 class Training {
  public:
   Training(const ace::RetrieverOptions& options, uint64_t seed, kernels::Precision precision, tensor::Device device)
       : model_(make(options, seed, precision, device)), learner_(model_, learner_options(seed, precision)) {}
 
-  /// Two dropout passes, loss, backward, clip, Adam; the batch in `parts` whose gradients add up.
-  void step(const Texts& texts, const Tensor& identifiers, int64_t parts) {
-    const int64_t batch = identifiers.size(0);
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t first = batch * part / parts, last = batch * (part + 1) / parts;
+  /// So many steps: two dropout passes, loss, backward, clip, Adam; the batch in `parts` whose gradients add up. On a
+  /// device the next part is made ready while this one is computed.
+  void steps(int64_t count, const Texts& texts, const Tensor& identifiers, int64_t parts) {
+    const int64_t batch = identifiers.size(0), all = count * parts;
+    const bool ahead = model_.device() != tensor::Device::cpu;
+    const auto range = [&](int64_t number) {
+      return std::pair{batch * (number % parts) / parts, batch * (number % parts + 1) / parts};
+    };
+    int64_t prepared = 0;
+    const auto prepare = [&] {
+      const auto [first, last] = range(prepared++);
       const auto some = std::span(texts).subspan(size_t(first), size_t(last - first));
       learner_.prepare(some, identifiers.range(first, last), ++passes_, rate);
-      if (parts > 1) learner_.add(double(last - first) / double(batch));
+    };
+    for (int64_t number = 0; number < all; ++number) {
+      if (prepared == number) prepare();
+      const auto [first, last] = range(number);
+      parts > 1 ? learner_.add(double(last - first) / double(batch)) : learner_.step();
+      if (ahead && prepared < all) prepare();
+      if (parts > 1 && (number + 1) % parts == 0) learner_.finish(rate);
     }
-    parts > 1 ? learner_.finish(rate) : void(learner_.step());
   }
 
  private:
@@ -76,7 +97,8 @@ void measure_retriever(Report& report, const Flags& flags, const Options& option
     const Tensor identifiers = draw_tokens(batch, vocabulary, flags.seed());
     const int64_t parts = std::min(options.parts, batch);
     const auto measure = [&](const Texts& texts, const std::string& input) {
-      const Timing timing = report.time([&] { training.step(texts, identifiers, parts); });
+      const Timing timing = time_steps(report, flags.machine.on(),
+                                       [&](int64_t count) { training.steps(count, texts, identifiers, parts); });
       add_row(report, "retriever", batch, input, timing, training_flops(sizes, texts));
     };
     measure(equal_texts(batch, options.tokens, options.model.vocabulary, flags.seed()),
@@ -96,9 +118,11 @@ void measure_rqvae(Report& report, const Flags& flags, const Options& options) {
   nn::move(nn::parameters(model), flags.machine.on());
   nn::Adam adam(nn::parameters(model));
   const nn::Variable x(clustered_vectors(options.rqvae_batch, options.item_width, flags.seed()).to(flags.machine.on()));
-  const Timing timing = report.time([&] {
-    model.forward(x, settings.alpha, settings.beta).loss.backward();
-    adam.step(rate);
+  const Timing timing = time_steps(report, flags.machine.on(), [&](int64_t count) {
+    for (int64_t step = 0; step < count; ++step) {
+      model.forward(x, settings.alpha, settings.beta).loss.backward();
+      adam.step(rate);
+    }
   });
   add_row(report, "rq-vae", options.rqvae_batch, fmt::format("vectors of {}", options.item_width), timing,
           rqvae_flops(widths, settings.codebooks, settings.entries, options.rqvae_batch));

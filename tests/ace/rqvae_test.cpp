@@ -106,7 +106,7 @@ TEST(RqVae, TheLossIsEquationOne) {
   for (int64_t m = 0; m < 2; ++m) {
     const Tensor& table = c.model.quantiser().codebooks[size_t(m)].value();
     for (int64_t b = 0; b < 4; ++b) {
-      const int32_t code = out.quantised.codes.data<int32_t>()[b * 2 + m];
+      const int32_t code = out.quantised.codes[size_t(m)].data<int32_t>()[b];
       for (int64_t k = 0; k < 3; ++k) {
         double& r = residual[size_t(b * 3 + k)];
         const double e = table.data<double>()[code * 3 + k];
@@ -156,10 +156,7 @@ Variable surrogate(const RqVae& frozen, const nn::Quantised& at, const Tensor& z
   Variable loss = mean(squared_error(Variable(x), decoded)), residual = z;
   for (size_t m = 0; m < 2; ++m) {
     const Tensor& codebook = frozen.quantiser().codebooks[m].value();
-    Tensor index(Shape{x.rows()}, DType::i32);
-    for (int64_t b = 0; b < x.rows(); ++b) {
-      index.data<int32_t>()[b] = at.codes.data<int32_t>()[b * 2 + int64_t(m)];
-    }
+    const Tensor& index = at.codes[m];
     const Variable fixed = embedding(Variable(codebook.clone()), index), entry = embedding(p[8 + m], index);
     const Variable own = mean(squared_error(Variable(at.residuals[m]), entry));
     const Variable pull = mean(squared_error(residual, fixed));
@@ -267,7 +264,7 @@ TEST(Redraw, AnEntryPlacedFarAwayReturnsToTheWorstReconstructedRow) {
   EXPECT_GE(redrawn, 1);
   EXPECT_EQ(first.data<float>()[5], 3.0f);
   EXPECT_EQ(first.data<float>()[0], 0.0f) << "entries in use stay";
-  EXPECT_EQ(quantiser.forward(z, 0.25).codes.data<int32_t>()[2 * 2], 2) << "the row has the entry now";
+  EXPECT_EQ(quantiser.forward(z, 0.25).codes[0].data<int32_t>()[2], 2) << "the row has the entry now";
 }
 
 TEST(Redraw, SeveralThatAreDueTakeDifferentRowsAndZeroMeansNever) {

@@ -58,13 +58,13 @@ TEST(Nearest, RefusesNumbersThatAreNotFinite) {
 TEST(Quantiser, EachCodebookTakesTheNearestEntryToWhatTheOnesBeforeLeft) {
   const Example e;
   const Quantised q = e.quantiser.forward(e.z, 0.25);
-  ASSERT_EQ(q.codes.shape(), (Shape{batch, codebooks}));
+  ASSERT_EQ(q.codes.size(), codebooks);
   ASSERT_EQ(q.residuals.size(), codebooks);
   for (int64_t b = 0; b < batch; ++b) {
     std::vector<double> left(e.z.data<double>() + b * width, e.z.data<double>() + (b + 1) * width);
     for (size_t m = 0; m < codebooks; ++m) {
       const int32_t code = search(e, m, left);
-      EXPECT_EQ(q.codes.data<int32_t>()[b * int64_t(codebooks) + int64_t(m)], code);
+      EXPECT_EQ(q.codes[m].data<int32_t>()[b], code);
       for (size_t c = 0; c < width; ++c) {
         EXPECT_NEAR(q.residuals[m].data<double>()[size_t(b * width) + c], left[c], 1e-14);
         left[c] -= e.entry(m, code)[c];
@@ -96,7 +96,7 @@ TEST(Quantiser, CommitmentPullsEntriesAndLatentsTowardsEachOther) {
   double loss = 0;
   for (size_t m = 0; m < codebooks; ++m) {
     for (int64_t b = 0; b < batch; ++b) {
-      const int32_t code = q.codes.data<int32_t>()[b * int64_t(codebooks) + int64_t(m)];
+      const int32_t code = q.codes[m].data<int32_t>()[b];
       for (int64_t c = 0; c < width; ++c) {
         const double left = q.residuals[m].data<double>()[b * width + c] - e.entry(m, code)[c];
         loss += (1 + beta) * left * left / batch;

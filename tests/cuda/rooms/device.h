@@ -1,6 +1,8 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,20 @@ inline std::vector<double> numbers(const tensor::Tensor& x) {
 inline std::string bytes(const tensor::Tensor& x) {
   const tensor::Tensor here = x.to(tensor::Device::cpu);
   return {static_cast<const char*>(here.raw()), size_t(here.bytes())};
+}
+
+/// What was found for a query is what was expected, place by place, but that those whose scores are within `limit` of
+/// each other may have changed places; the last may have done so with one that was not among them. `name` tells one
+/// from another.
+template <class Found, class Name>
+void expect_same_order(const std::vector<Found>& found, const std::vector<Found>& expected, double limit, Name name) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_NEAR(found[i].score, expected[i].score, limit) << "place " << i;
+    const auto same = std::ranges::find(expected, std::invoke(name, found[i]), name);
+    const Found& other = same == expected.end() ? expected.back() : *same;
+    EXPECT_NEAR(other.score, expected[i].score, limit) << "place " << i << " went to another";
+  }
 }
 
 }  // namespace on_device

@@ -20,7 +20,7 @@ std::vector<float> numbers(const Tensor& x) {
 }
 
 /// y = x · c, c a constant, by a graph on each device.
-TEST(Graph, DoesTheSameWorkWithTheNumbersOfTheMomentOnEveryDevice) {
+TEST(RoomGraph, DoesTheSameWorkWithTheNumbersOfTheMomentOnEveryDevice) {
   SKIP_WITHOUT_DEVICE();
   for (const Device device : {Device::cpu, Device::cuda}) {
     const Tensor x = zeros({3}, DType::f32, device);
@@ -45,7 +45,7 @@ TEST(Graph, DoesTheSameWorkWithTheNumbersOfTheMomentOnEveryDevice) {
   }
 }
 
-TEST(Graph, ACopyFromOrToTheHostIsAnErrorAndNothingIsRecorded) {
+TEST(RoomGraph, ACopyFromOrToTheHostIsAnErrorAndNothingIsRecorded) {
   SKIP_WITHOUT_DEVICE();
   const Tensor x = full({2}, DType::f32, 1, Device::cuda);
   Graph graph(Device::cuda);
@@ -68,7 +68,7 @@ TEST(Graph, ACopyFromOrToTheHostIsAnErrorAndNothingIsRecorded) {
 }
 
 /// Made in the work of one graph, in a place that another graph wrote to when it was recorded.
-TEST(Graph, WhatIsToLastIsNotOverwrittenByGraphs) {
+TEST(RoomGraph, WhatIsToLastIsNotOverwrittenByGraphs) {
   SKIP_WITHOUT_DEVICE();
   const Tensor x = full({3}, DType::f32, 1, Device::cuda);
   Graph first(Device::cuda), second(Device::cuda);
@@ -87,7 +87,7 @@ TEST(Graph, WhatIsToLastIsNotOverwrittenByGraphs) {
   EXPECT_EQ(numbers(lost), std::vector<float>(3, 7)) << "numbers of a graph are there until the next one runs";
 }
 
-TEST(Graph, MemoryOfGraphsIsFreedWithTheLastOfThem) {
+TEST(RoomGraph, MemoryOfGraphsIsFreedWithTheLastOfThem) {
   SKIP_WITHOUT_DEVICE();
   const int64_t before = graph_allocator().statistics().cached;
   {
@@ -101,7 +101,7 @@ TEST(Graph, MemoryOfGraphsIsFreedWithTheLastOfThem) {
   EXPECT_LE(graph_allocator().statistics().cached, before);
 }
 
-TEST(Feed, BringsTensorsWhereTheyAreWanted) {
+TEST(RoomFeed, BringsTensorsWhereTheyAreWanted) {
   SKIP_WITHOUT_DEVICE();
   Feed feed;
   const auto parts_of = [](int value) {

@@ -60,8 +60,8 @@ double normalised_error(const std::vector<double>& found, const std::vector<doub
   return difference == 0 ? 0 : difference / (norm > 1e-12 * ones ? norm : ones);
 }
 
-class EveryOpOnDevice : public testing::TestWithParam<Row> {};
-INSTANTIATE_TEST_SUITE_P(Op, EveryOpOnDevice, testing::ValuesIn(table),
+class RoomEveryOp : public testing::TestWithParam<Row> {};
+INSTANTIATE_TEST_SUITE_P(Op, RoomEveryOp, testing::ValuesIn(table),
                          [](const auto& info) { return std::string(name_of(info.param.op)); });
 
 /// The normalised error that rounding to a type's digits makes, some steps of it. In 16 bits a derivative that is taken
@@ -74,7 +74,7 @@ double limit_of(Op op, DType type) {
   return steps * (type == DType::f16 ? 2e-6 : 5e-5);
 }
 
-TEST_P(EveryOpOnDevice, IsTheCpus) {
+TEST_P(RoomEveryOp, IsTheCpus) {
   if (tensor::missing(Device::cuda) != nullptr) GTEST_SKIP() << tensor::missing(Device::cuda);
   for (const Case& c : GetParam().cases()) {
     if (c.large) continue;
@@ -94,14 +94,14 @@ TEST_P(EveryOpOnDevice, IsTheCpus) {
   }
 }
 
-TEST(OnDevice, ATensorThatIsElsewhereIsRefused) {
+TEST(RoomOp, ATensorThatIsElsewhereIsRefused) {
   if (tensor::missing(Device::cuda) != nullptr) GTEST_SKIP() << tensor::missing(Device::cuda);
   const Variable here(tensor::full({3}, DType::f32, 1)), there(tensor::full({3}, DType::f32, 1, Device::cuda));
   EXPECT_THROW(add(here, there), tensor::Error);
   EXPECT_THROW(add(there, here), tensor::Error);
 }
 
-TEST(OnTheCpu, SixteenBitsAreRefusedInOneLine) {
+TEST(RoomOpOnTheCpu, SixteenBitsAreRefusedInOneLine) {
   for (const DType type : {DType::f16, DType::bf16}) {
     const Variable x(tensor::full({2, 3}, type, 1)), weight(tensor::full({4, 3}, DType::f32, 1), true);
     for (const auto& call :

@@ -42,7 +42,7 @@ Tensor drawn(const Shape& shape, uint64_t seed) {
   return x;
 }
 
-TEST(TensorOnDevice, IsConvertedBetweenF32And16Bits) {
+TEST(RoomTensor, IsConvertedBetweenF32And16Bits) {
   SKIP_WITHOUT_DEVICE();
   const Tensor x = drawn({3, 7}, 1), there = x.to(Device::cuda);
   for (const Precision precision : narrow) {
@@ -57,7 +57,7 @@ TEST(TensorOnDevice, IsConvertedBetweenF32And16Bits) {
 }
 
 /// A table in f32 gives rows of 16 bits, whose gradients add up in f32.
-TEST(EmbeddingOnDevice, Gives16BitsOfATableInF32) {
+TEST(RoomEmbedding, Gives16BitsOfATableInF32) {
   SKIP_WITHOUT_DEVICE();
   const Tensor table = drawn({5, 19}, 1), ids = Tensor::of<int32_t>({7}, {0, 4, 2, 4, 4, 1, 4}), dy = drawn({7, 19}, 2);
   for (const Precision precision : narrow) {
@@ -73,7 +73,7 @@ TEST(EmbeddingOnDevice, Gives16BitsOfATableInF32) {
 }
 
 /// Logits: f32 of factors in 16 bits. Of a weight that was frozen for two inputs the same, its bits the packed ones'.
-TEST(LinearOnDevice, GivesF32WhereItIsAskedTo) {
+TEST(RoomLinear, GivesF32WhereItIsAskedTo) {
   SKIP_WITHOUT_DEVICE();
   const Tensor weight = drawn({5, 24}, 1), bias = drawn({5}, 2), dy = drawn({6, 5}, 3);
   for (const Precision precision : narrow) {
@@ -105,7 +105,7 @@ TEST(LinearOnDevice, GivesF32WhereItIsAskedTo) {
   }
 }
 
-TEST(LinearOnDevice, RefusesAWeightThatWasFrozenForAnotherPrecision) {
+TEST(RoomLinear, RefusesAWeightThatWasFrozenForAnotherPrecision) {
   SKIP_WITHOUT_DEVICE();
   const autograd::Variable weight(drawn({4, 8}, 1).to(Device::cuda)),
       x(drawn({2, 8}, 2).to(Device::cuda).to(DType::f16));
@@ -154,7 +154,7 @@ Step step(Device device, Precision precision, const After& after) {
   return result;
 }
 
-TEST(TrainingStepOnDevice, In16BitsIsNearF32) {
+TEST(RoomTrainingStep, In16BitsIsNearF32) {
   SKIP_WITHOUT_DEVICE();
   const Step expected = step(Device::cpu, Precision::full, [](const nn::Parameters&) {});
   for (const Precision precision : narrow) {
@@ -178,7 +178,7 @@ TEST(TrainingStepOnDevice, In16BitsIsNearF32) {
   }
 }
 
-TEST(SearchOnDevice, In16BitsFindsTheSameBest) {
+TEST(RoomSearch, In16BitsFindsTheSameBest) {
   SKIP_WITHOUT_DEVICE();
   tensor::Random random(5);
   const std::vector<int64_t> vocabulary = {6, 5, 4};
@@ -195,8 +195,8 @@ TEST(SearchOnDevice, In16BitsFindsTheSameBest) {
     const auto found = search(Device::cuda, precision);
     ASSERT_EQ(found.size(), expected.size());
     for (size_t q = 0; q < expected.size(); ++q) {
-      EXPECT_EQ(found[q][0].item, expected[q][0].item) << "query " << q;
-      EXPECT_NEAR(found[q][0].score, expected[q][0].score, precision == Precision::f16 ? 1e-2 : 8e-2);
+      SCOPED_TRACE(testing::Message() << "query " << q);
+      on_device::expect_same_order(found[q], expected[q], precision == Precision::f16 ? 1e-2 : 8e-2, &Hypothesis::item);
     }
   }
 }
