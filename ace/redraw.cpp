@@ -33,9 +33,10 @@ Redraw::Redraw(const nn::ResidualQuantiser& quantiser, int64_t limit) : limit_(l
 }
 
 int64_t Redraw::apply(const nn::ResidualQuantiser& quantiser, const nn::Quantised& batch) {
+  constexpr size_t most = 64;  // steps that are kept
   if (limit_ == 0) return 0;
   unseen_.push_back(batch.codes);
-  if (longest_ + int64_t(unseen_.size()) < limit_) return 0;
+  if (longest_ + int64_t(unseen_.size()) < limit_ && unseen_.size() < most) return 0;
   int64_t redrawn = 0;
   longest_ = 0;
   for (size_t m = 0; m < idle_.size(); ++m) {

@@ -7,7 +7,8 @@ namespace ace {
 
 /// Keeps the codebooks of a residual quantiser alive (spec section 3). It counts for how many steps each entry went
 /// unused; one that reaches the limit is re-drawn: it becomes the residual of the batch that its codebook reconstructs
-/// worst, and is counted anew. Several that are due at once take different residuals.
+/// worst, and is counted anew. Several that are due at once take different residuals. Codes are looked at when an entry
+/// may be due, and not at each step: on a GPU that would be waiting for it.
 class Redraw {
  public:
   /// limit 0: never.
@@ -23,8 +24,7 @@ class Redraw {
   int64_t limit_;
   std::vector<std::vector<int64_t>> idle_;  ///< by codebook and entry: steps since its last use
   int64_t longest_ = 0;                     ///< of them
-  std::vector<Codes>
-      unseen_;  ///< of the steps since: not looked at, and a device not waited for, before one may be due
+  std::vector<Codes> unseen_;               ///< of the steps since these were counted
 };
 
 }  // namespace ace

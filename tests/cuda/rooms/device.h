@@ -14,6 +14,9 @@
 
 namespace on_device {
 
+/// Whether the device is the simulated one (tests/simt), which takes its time.
+inline bool simulated() { return tensor::device_name(tensor::Device::cuda).starts_with("simulated"); }
+
 /// The numbers of a tensor, wherever it is, and its bytes.
 inline std::vector<double> numbers(const tensor::Tensor& x) {
   const tensor::Tensor wide = x.to(tensor::Device::cpu).to(tensor::DType::f64);
