@@ -10,6 +10,9 @@
 #if defined(__AVX512F__)
 #include "kernels/gemm_avx512.h"
 #endif
+#if defined(__x86_64__)
+#include "kernels/gemm_pairs.h"
+#endif
 
 namespace kernels {
 namespace {
@@ -40,6 +43,13 @@ std::vector<const NarrowEngine*> available() {
   if (instructions().amx) found = {&amx[0], &amx[1]};
   if (instructions().avx512_bf16) found.push_back(&avx512_bf16);
   if (instructions().avx512_vnni) found.push_back(&avx512_int8);
+#endif
+#if defined(__x86_64__)
+  static constexpr NarrowEngine pairs = functions_of<PairsInt8>(vector_bytes == 64   ? "avx512-int8"
+                                                                : vector_bytes == 32 ? "avx2-int8"
+                                                                                     : "sse-int8",
+                                                                Precision::int8);
+  found.push_back(&pairs);
 #endif
   static constexpr NarrowEngine rest[] = {
       functions_of<PortableBf16>("portable-bf16", Precision::bf16),

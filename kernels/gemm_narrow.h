@@ -6,7 +6,7 @@
 /// time, two neighbours along k in bf16, four in int8. Panels are padded with zeros to whole steps of 64 bytes along k.
 namespace kernels {
 
-/// Columns of a B panel, for every engine: two vectors of AVX-512, two tiles of AMX.
+/// Columns of a B panel where the engine does not say otherwise: two vectors of AVX-512, two tiles of AMX.
 inline constexpr int64_t narrow_wide = 32;
 
 /// x rounded to bf16, as the upper half of 32 bits.
@@ -121,13 +121,13 @@ struct Int8Panel {
 };
 
 /// What engines have in common whose panels are these; each adds how it computes a tile.
-template <class Halves, int64_t rows, int64_t columns = narrow_wide>
+template <class Halves, int64_t rows>
 struct Bf16Engine {
   using Panel = Bf16Panel<Halves>;
   using Source = float;
   using Unit = uint32_t;
   struct Session {};
-  static constexpr int64_t tall = rows, wide = columns, step = Panel::step, step_bytes = Panel::step_bytes;
+  static constexpr int64_t tall = rows, wide = narrow_wide, step = Panel::step, step_bytes = Panel::step_bytes;
   static int64_t a_units(int64_t k) { return tall * Panel::units(k); }
   static int64_t b_units(int64_t k) { return wide * Panel::units(k); }
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
@@ -138,13 +138,13 @@ struct Bf16Engine {
   }
 };
 
-template <int64_t rows>
+template <int64_t rows, int64_t columns = narrow_wide>
 struct Int8Engine {
   using Panel = Int8Panel;
   using Source = float;
   using Unit = uint32_t;
   struct Session {};
-  static constexpr int64_t tall = rows, wide = narrow_wide, step = Panel::step, step_bytes = Panel::step_bytes;
+  static constexpr int64_t tall = rows, wide = columns, step = Panel::step, step_bytes = Panel::step_bytes;
   static int64_t a_units(int64_t k) { return Panel::panel_units(tall, k); }
   static int64_t b_units(int64_t k) { return Panel::panel_units(wide, k); }
   static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {

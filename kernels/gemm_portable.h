@@ -5,50 +5,40 @@
 /// Engines of narrow numbers for processors without dot-product instructions, and the oracle of those with them.
 namespace kernels {
 
-/// bf16: half the memory of a packed weight, at the speed of f32. A pair of B becomes two f32 by a shift and a mask.
-struct PortableBf16 : Bf16Engine<PlainHalves, vector_bytes == 64 ? 14 : 4, 2 * lanes<float>> {
-  static int64_t a_units(int64_t k) { return 2 * tall * Panel::units(k); }
+/// bf16: half the memory of a packed weight, at the speed of f32. A is rounded and stays f32; B is kept as upper halves
+/// of f32, which a tile widens as it loads them.
+struct PortableBf16 {
+  using Full = VectorEngine<float>;
+  using Source = float;
+  using Unit = uint16_t;
+  struct Session {};
+  static constexpr int64_t tall = Full::tall, wide = Full::wide, step = 32, step_bytes = 64;
+  static int64_t a_units(int64_t k) { return 2 * tall * k; }
+  static int64_t b_units(int64_t k) { return wide * k; }
 
-  /// A is kept as f32, one element after the other: pairs are packed behind, then spread to the front.
-  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint32_t* to) {
-    const int64_t pairs = Panel::units(k);
-    Panel::pack<int(tall)>(a, first, count, p, k, to + pairs * tall);
-    for (int64_t i = 0; i < pairs; ++i) {
-      for (int64_t j = 0; j < tall; ++j) {
-        const uint32_t pair = to[(pairs + i) * tall + j];
-        to[2 * i * tall + j] = pair << 16;
-        to[(2 * i + 1) * tall + j] = pair & 0xffff0000u;
-      }
+  static void pack_a(Matrix<float> a, int64_t first, int64_t count, int64_t p, int64_t k, uint16_t* to) {
+    float* const numbers = reinterpret_cast<float*>(to);
+    Full::with_height(count, [&](auto height) {
+      pack_panel<height.value>(a, first, count, p, k, numbers);
+      OneThread{}.each(height.value * k, [=](int64_t i) { numbers[i] = std::bit_cast<float>(upper_half(numbers[i])); });
+    });
+  }
+  /// Some 256 elements at a time, so that what is to be rounded stays in the first-level cache.
+  static void pack_b(Matrix<float> b, int64_t first, int64_t count, int64_t p, int64_t k, uint16_t* to) {
+    constexpr int64_t piece = 256;
+    float numbers[wide * piece];
+    for (int64_t done = 0; done < k; done += piece, to += wide * piece) {
+      const int64_t deep = std::min(piece, k - done);
+      pack_panel<int(wide)>(transposed(b), first, count, p + done, deep, numbers);
+      OneThread{}.each(wide * deep, [&](int64_t i) { to[i] = uint16_t(upper_half(numbers[i]) >> 16); });
     }
   }
-  [[gnu::noinline]] static void tile(int64_t, int64_t k, const uint32_t* __restrict a, const uint32_t* __restrict b,
-                                     float* __restrict to) {
-    constexpr int w = lanes<float>;
-    using Floats = Vector<float>;
-    Floats sum[tall][2] = {};
-    for (int64_t p = 0; p < Panel::units(k); ++p, a += 2 * tall, b += 2 * w) {
-      const Vector<uint32_t> left = load(b), right = load(b + w);
-#pragma GCC unroll 2
-      for (int half = 0; half < 2; ++half) {
-        const Floats l = half ? Floats(left & 0xffff0000u) : Floats(left << 16);
-        const Floats r = half ? Floats(right & 0xffff0000u) : Floats(right << 16);
-#pragma GCC unroll 16
-        for (int i = 0; i < tall; ++i) {
-          const float x = std::bit_cast<float>(a[half * tall + i]);
-          sum[i][0] += x * l;
-          sum[i][1] += x * r;
-        }
-      }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < tall; ++i) {
-      store(to + i * wide, sum[i][0]);
-      store(to + i * wide + w, sum[i][1]);
-    }
+  static void tile(int64_t count, int64_t k, const uint16_t* a, const uint16_t* b, float* to) {
+    Full::tile(count, k, reinterpret_cast<const float*>(a), b, to);
   }
 };
 
-/// int8, by plain loops over integers.
+/// int8, by plain loops over integers: an oracle of the others, and what serves where there is no gemm_pairs.h.
 struct PortableInt8 : Int8Engine<8> {
   static void tile(int64_t count, int64_t k, const uint32_t* a, const uint32_t* b, float* to) {
     int32_t sums[tall * wide] = {};

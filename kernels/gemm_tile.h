@@ -31,17 +31,22 @@ struct VectorEngine {
   static void pack_b(Matrix<T> b, int64_t first, int64_t count, int64_t p, int64_t k, T* to) {
     pack_panel<int(wide)>(transposed(b), first, count, p, k, to);
   }
-  static void tile(int64_t count, int64_t k, const T* a, const T* b, T* to) {
+  /// B's numbers are T, or the upper halves of f32 (gemm_portable.h).
+  template <class Kept>
+  static void tile(int64_t count, int64_t k, const T* a, const Kept* b, T* to) {
     with_height(count, [&](auto height) { tile_of<height.value>(k, a, b, to); });
   }
 
  private:
-  template <int height>
-  [[gnu::noinline]] static void tile_of(int64_t k, const T* __restrict a, const T* __restrict b, T* __restrict to) {
+  static Vector<T> load_kept(const T* from) { return load(from); }
+  static Vector<T> load_kept(const uint16_t* from) { return Vector<T>(load_wider(from) << 16); }
+
+  template <int height, class Kept>
+  [[gnu::noinline]] static void tile_of(int64_t k, const T* __restrict a, const Kept* __restrict b, T* __restrict to) {
     constexpr int w = lanes<T>;
     Vector<T> sum[height][2] = {};
     for (int64_t p = 0; p < k; ++p, a += height, b += 2 * w) {
-      const Vector<T> left = load(b), right = load(b + w);
+      const Vector<T> left = load_kept(b), right = load_kept(b + w);
 #pragma GCC unroll 16
       for (int i = 0; i < height; ++i) {
         sum[i][0] += a[i] * left;

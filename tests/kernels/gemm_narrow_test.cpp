@@ -148,10 +148,15 @@ INSTANTIATE_TEST_SUITE_P(Engines, NarrowGemm, testing::ValuesIn(narrow_engines()
                            return name;
                          });
 
-TEST(NarrowEngines, OfInt8GiveTheSameBits) {
-  const int64_t m = 40, n = 45, k = 333;
-  const auto a = draw<float>(m * k, 1), b = draw<float>(k * n, 2);
-  const NarrowEngine& before = narrow_engine(Precision::int8);
+/// c by every engine for int8; numbers are drawn, or all at the ends of what 8 bits hold, where sums are largest.
+void expect_same_bits(int64_t m, int64_t n, int64_t k, bool largest) {
+  SCOPED_TRACE(testing::Message() << m << " × " << k << " × " << n << (largest ? ", largest" : ""));
+  auto a = draw<float>(m * k, 1), b = draw<float>(k * n, 2);
+  if (largest) {
+    for (Floats* x : {&a, &b}) {
+      for (float& value : *x) value = value < -0.25f ? -1.0f : 1.0f;
+    }
+  }
   Floats first;
   for (const NarrowEngine* engine : narrow_engines()) {
     if (engine->precision != Precision::int8) continue;
@@ -161,8 +166,23 @@ TEST(NarrowEngines, OfInt8GiveTheSameBits) {
     if (first.empty()) first = c.values();
     EXPECT_EQ(c.values(), first) << engine->name;
   }
+}
+
+TEST(NarrowEngines, OfInt8GiveTheSameBits) {
+  const NarrowEngine& before = narrow_engine(Precision::int8);
+  const int64_t sizes[][3] = {{40, 45, 333}, {1, 1, 1}, {2, 16, 63}, {3, 33, 64}, {5, 7, 65}, {7, 32, 4099}};
+  for (const auto& [m, n, k] : sizes) {
+    expect_same_bits(m, n, k, false);
+    expect_same_bits(m, n, k, true);
+  }
   use_narrow_engine(before);
 }
+
+#if defined(__x86_64__)
+TEST(NarrowEngines, Int8ByPlainLoopsIsNobodysFirstChoice) {
+  EXPECT_STRNE(gemm_engine(Precision::int8), "portable-int8");
+}
+#endif
 
 }  // namespace
 }  // namespace kernels
