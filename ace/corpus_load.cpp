@@ -22,10 +22,6 @@ using tensor::name_of;
 
 using Index = std::unordered_map<std::string_view, int32_t>;
 
-std::string_view text_of(const tensor::MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 void check_folder(const fs::path& folder) {
   check(tensor::exists(folder), "{}: no such corpus folder", name_of(folder));
   check(fs::is_directory(folder), "{}: expected a corpus folder, found a file", name_of(folder));
@@ -243,15 +239,15 @@ Corpus load_corpus(const fs::path& folder) {
   check_folder(folder);
   Corpus corpus;
   corpus.folder = folder;
-  corpus.items = parse_items(text_of(tensor::MappedFile(folder / "corpus.jsonl")), name_of(folder / "corpus.jsonl"));
+  corpus.items = parse_items(tensor::MappedFile(folder / "corpus.jsonl").text(), name_of(folder / "corpus.jsonl"));
   corpus.queries =
-      parse_queries(text_of(tensor::MappedFile(folder / "queries.jsonl")), name_of(folder / "queries.jsonl"));
+      parse_queries(tensor::MappedFile(folder / "queries.jsonl").text(), name_of(folder / "queries.jsonl"));
   const Index items = index_ids(corpus.items, name_of(folder / "corpus.jsonl"));
   const Index queries = index_ids(corpus.queries, name_of(folder / "queries.jsonl"));
   for (size_t i = 0; i < split_names.size(); ++i) {
     const fs::path path = folder / "qrels" / fmt::format("{}.tsv", split_names[i]);
     if (!tensor::exists(path)) continue;
-    corpus.judgements[i] = parse_judgements(text_of(tensor::MappedFile(path)), name_of(path), queries, items);
+    corpus.judgements[i] = parse_judgements(tensor::MappedFile(path).text(), name_of(path), queries, items);
   }
   corpus.embeddings = tensor::read_npy(folder / "items.npy");
   check_embeddings(corpus.embeddings, corpus.items.size(), name_of(folder / "items.npy"));

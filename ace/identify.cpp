@@ -132,7 +132,7 @@ Run identify(Corpus corpus, const Settings& settings, const std::filesystem::pat
       Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
                             corpus.checksum, report(coded, settings).dump());
   files["tokenizer.tsv"] = tokenizer.tsv();
-  return Run::create(folder, files);
+  return Run::create(folder, std::move(files));
 }
 
 }  // namespace ace

@@ -53,14 +53,15 @@ Run Run::open(const fs::path& folder) {
   return run;
 }
 
-Run Run::create(const fs::path& folder, const std::map<std::string, std::string>& files) {
+Run Run::create(const fs::path& folder, std::map<std::string, std::string> files) {
   tensor::AtomicFolder building(folder);
   Run run;
   run.folder_ = building.temporary();
-  for (const auto& [name, bytes] : files) {
+  for (auto& [name, bytes] : files) {
     run_file(name, name_of(folder));
     run.manifest_[name] = entry_of(bytes);
     tensor::write_file(run.folder_ / name, bytes);
+    bytes = std::string();  // what the files hold of ten million items is read back next; {} would keep the memory
   }
   tensor::write_file(run.folder_ / manifest_name, manifest_text(run.manifest_));
   run.load_parts();
@@ -96,7 +97,7 @@ std::string Run::text(const std::string& name) const { return tensor::read_file(
 void Run::load_parts() {
   settings = Settings();
   parse_settings(settings, text("settings.toml"), name_of(path("settings.toml")));
-  items = parse_items(text("items.jsonl"), name_of(path("items.jsonl")));
+  items = parse_items(tensor::MappedFile(path("items.jsonl")).text(), name_of(path("items.jsonl")));
 
   const std::string description = name_of(path("identifiers.json"));
   const nlohmann::json json = tensor::parse_json(text("identifiers.json"), description, 16);

@@ -35,7 +35,7 @@ class Run {
   static Run open(const std::filesystem::path& folder);
   /// Builds a new run folder from files (name → bytes) under a temporary name beside it, then renames it.
   /// Fails if `folder` exists.
-  static Run create(const std::filesystem::path& folder, const std::map<std::string, std::string>& files);
+  static Run create(const std::filesystem::path& folder, std::map<std::string, std::string> files);
   /// Replaces or adds files, all or none: each is written and synced as `<name>.new`, then `manifest.next.json`, then
   /// all are renamed and the manifest last.
   void commit(const std::map<std::string, std::string>& files);

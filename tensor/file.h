@@ -15,6 +15,7 @@ class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_.get()), size_}; }
+  std::string_view text() const { return {static_cast<const char*>(data_.get()), size_}; }
   std::shared_ptr<void> owner() const { return data_; }
 
  private:

@@ -178,7 +178,7 @@ std::string header_of(const Tensor& x) {
 Tensor read_npy(const std::filesystem::path& path) {
   const std::string origin = name_of(path);
   const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  const std::string_view text = file.text();
   const auto [begin, length] = header_place(text, origin);
   const Header header = HeaderParser(text.substr(begin, length), origin).parse();
   const size_t expected = stored_bytes(origin, header.shape, header.type), found = text.size() - begin - length;

@@ -164,7 +164,7 @@ Safetensors read_safetensors(const std::filesystem::path& path) {
   Safetensors result;
   result.origin = name_of(path);
   const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  const std::string_view text = file.text();
   const std::string_view header = header_text(text, result.origin);
   const Json json = parse_json(header, result.origin, 3);
   std::vector<Entry> entries;
