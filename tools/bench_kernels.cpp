@@ -50,7 +50,8 @@ double seconds_of_call(const KernelCase& kernel, const Flags& flags, const Optio
 
 #ifdef ACE_CUDA
 std::vector<KernelCase> cases_of(const Flags& flags) {
-  return flags.machine.on() == tensor::Device::cuda ? device_kernel_cases(flags.precision()) : kernel_cases();
+  return flags.machine.on() == tensor::Device::cuda ? device_kernel_cases(flags.precision())
+                                                    : kernel_cases(flags.precision());
 }
 /// Seconds of the kernel, and of the library's where it has the operation.
 std::pair<double, std::optional<double>> seconds_of_both(const KernelCase& kernel, const Flags& flags,
@@ -65,7 +66,7 @@ std::string peer_note() {
                      version.empty() ? "not compared: no cuDNN" : "those of cuDNN " + version);
 }
 #else
-std::vector<KernelCase> cases_of(const Flags&) { return kernel_cases(); }
+std::vector<KernelCase> cases_of(const Flags& flags) { return kernel_cases(flags.precision()); }
 std::pair<double, std::optional<double>> seconds_of_both(const KernelCase& kernel, const Flags& flags,
                                                          const Options& options) {
   return {seconds_of_call(kernel, flags, options), {}};
@@ -96,9 +97,6 @@ int kernels(const Flags& flags, const Options& options) {
     fail_usage("--seconds: expected above 0 and up to 60, found {}", options.seconds);
   }
   const bool cuda = flags.machine.on() == tensor::Device::cuda;
-  if (!cuda && flags.precision() != kernels::Precision::full) {
-    fail_usage("--precision: kernels of the CPU are measured in f32");
-  }
   std::vector<KernelCase> cases = cases_of(flags);
   std::erase_if(cases, [&](const auto& c) { return c.kernel.find(options.filter) == std::string::npos; });
   if (cases.empty()) fail_usage("--filter: no kernel has {} in its name", ace::quote(options.filter));

@@ -18,8 +18,9 @@ struct KernelCase {
 };
 
 /// Every kernel at the sizes it has in the model (d 512, 8 heads, 12 and 24 pieces, 64 and 256 texts, twice each in
-/// training; 100 queries with beams of 5 and 50) and at large ones.
-std::vector<KernelCase> kernel_cases();
+/// training; 100 queries with beams of 5 and 50) and at large ones; in bf16 and int8 the products alone, since the CPU
+/// rounds nothing but their factors.
+std::vector<KernelCase> kernel_cases(kernels::Precision precision);
 /// The same on a GPU, in f32, f16 or bf16; where there is CUDA.
 std::vector<KernelCase> device_kernel_cases(kernels::Precision precision);
 

@@ -2,8 +2,9 @@
 
 namespace tools::bench {
 
-std::vector<KernelCase> kernel_cases() {
+std::vector<KernelCase> kernel_cases(kernels::Precision precision) {
   Cases cases;
+  if (precision != kernels::Precision::full) return add_narrow_products(cases, precision), cases;
   add_layer_cases<Cpu, float>(cases);
   add_step_cases<Cpu, float>(cases);
   return cases;

@@ -81,5 +81,7 @@ template <class B, class T>
 void add_layer_cases(Cases& cases);
 template <class B, class T>
 void add_step_cases(Cases& cases);
+/// The products of the layers on the CPU, their factors rounded.
+void add_narrow_products(Cases& cases, kernels::Precision precision);
 
 }  // namespace tools::bench

@@ -16,17 +16,19 @@ namespace tools::bench {
 namespace {
 
 using kernels::Grad;
+using kernels::Precision;
 
 /// C = A B; `left`: A is stored as [k, m]; `right`: B is stored as [n, k].
 template <class B, class T>
-void add_gemm(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k, bool left, bool right) {
+void add_gemm(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k, bool left, bool right,
+              Precision precision) {
   const double flops = 2 * double(m) * double(n) * double(k);
   const double bytes = sizeof(T) * (double(m) * double(k) + double(k) * double(n) + double(m) * double(n));
   const auto ours = [=] {
     const Tensor a = numbers<B, T>(m, k), b = numbers<B, T>(k, n), c = numbers<B, T>(m, n);
     return [=] {
       kernels::gemm<T>(B(), m, n, k, 1, {at<T>(a), left ? m : k, left}, {at<T>(b), right ? k : n, right}, 0, at<T>(c),
-                       n);
+                       n, {}, precision);
     };
   };
   std::function<KernelCase::Call()> peer;
@@ -43,23 +45,23 @@ void add_gemm(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k,
 
 /// y = x Wᵀ, dx = dy W, dW = dyᵀ x.
 template <class B, class T>
-void add_products(Cases& cases) {
+void add_products(Cases& cases, Precision precision) {
   for (const int64_t rows : rows_of_model) {
-    add_gemm<B, T>(cases, "linear", rows, d, d, false, true);
-    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true);
-    add_gemm<B, T>(cases, "linear", rows, d, inner, false, true);
+    add_gemm<B, T>(cases, "linear", rows, d, d, false, true, precision);
+    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true, precision);
+    add_gemm<B, T>(cases, "linear", rows, d, inner, false, true, precision);
   }
   for (const int64_t rows : small_and_large) {
-    add_gemm<B, T>(cases, "linear, dx", rows, d, inner, false, false);
-    add_gemm<B, T>(cases, "linear, dW", inner, d, rows, true, false);
+    add_gemm<B, T>(cases, "linear, dx", rows, d, inner, false, false, precision);
+    add_gemm<B, T>(cases, "linear, dW", inner, d, rows, true, false, precision);
   }
   for (const int64_t rows : {100, 500, 2500, 5000}) {  // a step of the search: 100 queries, beam 1, 5, 25, 50
-    add_gemm<B, T>(cases, "linear", rows, d, d, false, true);
-    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true);
+    add_gemm<B, T>(cases, "linear", rows, d, d, false, true, precision);
+    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true, precision);
   }
-  for (const int64_t rows : {128, 512, 2500}) add_gemm<B, T>(cases, "logits", rows, 128, d, false, true);
-  for (const int64_t n : {1024, 2048}) add_gemm<B, T>(cases, "gemm", n, n, n, false, false);
-  if (on_gpu<B>) add_gemm<B, T>(cases, "gemm", 8192, 8192, 8192, false, false);
+  for (const int64_t rows : {128, 512, 2500}) add_gemm<B, T>(cases, "logits", rows, 128, d, false, true, precision);
+  for (const int64_t n : {1024, 2048}) add_gemm<B, T>(cases, "gemm", n, n, n, false, false, precision);
+  if (on_gpu<B>) add_gemm<B, T>(cases, "gemm", 8192, 8192, 8192, false, false, precision);
 }
 
 struct Attention {
@@ -339,7 +341,7 @@ void add_element_cases(Cases& cases, int64_t rows) {
 
 template <class B, class T>
 void add_layer_cases(Cases& cases) {
-  add_products<B, T>(cases);
+  add_products<B, T>(cases, Precision::full);
   add_attentions<B, T>(cases);
   add_rows<B, T>(cases);
   for (const int64_t rows : small_and_large) add_element_cases<B, T>(cases, rows);
@@ -351,6 +353,8 @@ void add_layer_cases(Cases& cases) {
                        [](T* a, T*, T* y, int64_t r, int64_t c) { kernels::transpose<T>(B(), a, {y}, 1, r, c); });
   }
 }
+void add_narrow_products(Cases& cases, Precision precision) { add_products<Cpu, float>(cases, precision); }
+
 template void add_layer_cases<Cpu, float>(Cases&);
 #ifdef ACE_CUDA
 template void add_layer_cases<Cuda, float>(Cases&);

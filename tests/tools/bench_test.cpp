@@ -65,7 +65,8 @@ TEST(Bench, WrongWordsAreRefusedBeforeAnythingIsMeasured) {
   expect_usage({"train", "--batch", "0"}, "--batch: expected 1 to 65536, found 0");
   expect_usage({"kmeans", "--items", "7"}, "--items: expected 128 to 100000000, found 7");
   expect_usage({"kernels", "--seconds", "0"}, "--seconds: expected above 0 and up to 60, found 0");
-  expect_usage({"kernels", "--precision", "bf16"}, "--precision: kernels of the CPU are measured in f32");
+  expect_usage({"kernels", "--precision", "int8", "--filter", "softmax"},
+               "--filter: no kernel has \"softmax\" in its name");
   expect_usage({"kernels", "--filter", "nothing"}, "--filter: no kernel has \"nothing\" in its name");
   const auto on_cuda = [](Words words) {
     words.insert(words.end(), {"--device", "cuda"});
@@ -93,6 +94,14 @@ TEST(Bench, KernelsShowBothShares) {
     for (const char* name : {"bytes", "flops", "gb_per_s", "gflops", "share_copy", "share_sgemm"}) {
       EXPECT_GT(row[name], 0) << name;
     }
+  }
+}
+
+TEST(Bench, KernelsInNarrowNumbersAreProducts) {
+  for (const char* precision : {"bf16", "int8"}) {
+    const json document = measure({"kernels", "--filter", "logits", "--seconds", "0.001", "--precision", precision});
+    EXPECT_EQ(document["rows"].size(), 3u);
+    for (const json& row : document["rows"]) EXPECT_GT(row["share_product"], 0);
   }
 }
 
