@@ -18,21 +18,19 @@ namespace fs = std::filesystem;
 using tensor::check;
 using tensor::DType;
 using tensor::fail;
-using tensor::one_line;
+using tensor::name_of;
 
 using Index = std::unordered_map<std::string_view, int32_t>;
-
-std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }
 
 std::string_view text_of(const tensor::MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 void check_folder(const fs::path& folder) {
-  check(tensor::exists(folder), "{}: no such corpus folder", shown(folder));
-  check(fs::is_directory(folder), "{}: expected a corpus folder, found a file", shown(folder));
+  check(tensor::exists(folder), "{}: no such corpus folder", name_of(folder));
+  check(fs::is_directory(folder), "{}: expected a corpus folder, found a file", name_of(folder));
   for (const char* name : {"corpus.jsonl", "items.npy", "queries.jsonl"}) {
-    check(tensor::exists(folder / name), "{}: not a corpus folder: {} is missing", shown(folder), name);
+    check(tensor::exists(folder / name), "{}: not a corpus folder: {} is missing", name_of(folder), name);
   }
 }
 
@@ -210,7 +208,7 @@ std::string checksum_of(const fs::path& folder, const tensor::Tensor& embeddings
     const tensor::MappedFile file(folder / name);
     checksum.add(fmt::format("{} {}\n", name, file.bytes().size()));
     if (name == std::string_view("items.npy")) {
-      add_embeddings(checksum, file.bytes(), embeddings, shown(folder / name));
+      add_embeddings(checksum, file.bytes(), embeddings, name_of(folder / name));
     } else {
       checksum.add(file.bytes());
     }
@@ -245,18 +243,18 @@ Corpus load_corpus(const fs::path& folder) {
   check_folder(folder);
   Corpus corpus;
   corpus.folder = folder;
-  corpus.items = parse_items(text_of(tensor::MappedFile(folder / "corpus.jsonl")), shown(folder / "corpus.jsonl"));
+  corpus.items = parse_items(text_of(tensor::MappedFile(folder / "corpus.jsonl")), name_of(folder / "corpus.jsonl"));
   corpus.queries =
-      parse_queries(text_of(tensor::MappedFile(folder / "queries.jsonl")), shown(folder / "queries.jsonl"));
-  const Index items = index_ids(corpus.items, shown(folder / "corpus.jsonl"));
-  const Index queries = index_ids(corpus.queries, shown(folder / "queries.jsonl"));
+      parse_queries(text_of(tensor::MappedFile(folder / "queries.jsonl")), name_of(folder / "queries.jsonl"));
+  const Index items = index_ids(corpus.items, name_of(folder / "corpus.jsonl"));
+  const Index queries = index_ids(corpus.queries, name_of(folder / "queries.jsonl"));
   for (size_t i = 0; i < split_names.size(); ++i) {
     const fs::path path = folder / "qrels" / fmt::format("{}.tsv", split_names[i]);
     if (!tensor::exists(path)) continue;
-    corpus.judgements[i] = parse_judgements(text_of(tensor::MappedFile(path)), shown(path), queries, items);
+    corpus.judgements[i] = parse_judgements(text_of(tensor::MappedFile(path)), name_of(path), queries, items);
   }
   corpus.embeddings = tensor::read_npy(folder / "items.npy");
-  check_embeddings(corpus.embeddings, corpus.items.size(), shown(folder / "items.npy"));
+  check_embeddings(corpus.embeddings, corpus.items.size(), name_of(folder / "items.npy"));
   if (tensor::exists(folder / "settings.toml")) corpus.settings = tensor::read_file(folder / "settings.toml", 1 << 20);
   corpus.checksum = checksum_of(folder, corpus.embeddings);
   return corpus;

@@ -81,10 +81,9 @@ json report(const Coded& coded, const Settings& settings) {
   result.update(coded.facts);
   for (size_t j = 0; j < quality.positions.size(); ++j) {
     const CodeUse& use = quality.positions[j];
-    const json entry = {{"entries", use.entries},
-                        {"used", use.used},
-                        {"perplexity", use.perplexity},
-                        {"entropy_ratio", use.entropy_ratio}};
+    const json entry = {{"entries", use.entries},       {"used", use.used},
+                        {"dead", use.dead()},           {"coverage", use.coverage()},
+                        {"perplexity", use.perplexity}, {"entropy_ratio", use.entropy_ratio}};
     if (j == 0 && has_coarse) {
       result["coarse_used"] = use.used;
       result["coarse"] = entry;

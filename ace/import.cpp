@@ -13,9 +13,8 @@ namespace ace {
 namespace {
 
 using tensor::DType;
+using tensor::name_of;
 using tensor::Tensor;
-
-std::string name_of(const std::filesystem::path& path) { return tensor::one_line(path.string(), 1000); }
 
 Corpus read_source(const ImportOptions& options) {
   const auto captioned = [&](const auto& reader) { return corpus_of(reader(options.source), options.protocol); };

@@ -13,7 +13,7 @@ std::vector<CaptionedItem> read_audiocaps(const std::filesystem::path& folder) {
     const auto path = folder / fmt::format("{}.csv", published[split]);
     if (!std::filesystem::exists(path)) continue;
     any = true;
-    const std::string text = tensor::read_file(path), origin = tensor::one_line(path.string(), 1000);
+    const std::string text = tensor::read_file(path), origin = tensor::name_of(path);
     CsvTable table(text, origin, {"youtube_id", "caption"});
     for (std::vector<std::string> row; table.next(row);) {
       const std::string place = fmt::format("{}:{}", origin, table.line());
@@ -22,8 +22,7 @@ std::vector<CaptionedItem> read_audiocaps(const std::filesystem::path& folder) {
       item.captions.push_back(caption_text(row[1], place));
     }
   }
-  tensor::check(any, "{}: expected train.csv, val.csv or test.csv, found none of them",
-                tensor::one_line(folder.string(), 1000));
+  tensor::check(any, "{}: expected train.csv, val.csv or test.csv, found none of them", tensor::name_of(folder));
   return items.take();
 }
 

@@ -72,8 +72,7 @@ Corpus read_beir(const std::filesystem::path& folder) {
     any = true;
     corpus.judgements[split] = read_qrels(path, queries, items);
   }
-  tensor::check(any, "{}: expected qrels/{{train,dev,test}}.tsv, found none of them",
-                tensor::one_line(folder.string(), 1000));
+  tensor::check(any, "{}: expected qrels/{{train,dev,test}}.tsv, found none of them", tensor::name_of(folder));
   return corpus;
 }
 

@@ -13,7 +13,7 @@ std::vector<CaptionedItem> read_clotho(const std::filesystem::path& folder) {
     const auto path = folder / fmt::format("clotho_captions_{}.csv", published[split]);
     if (!std::filesystem::exists(path)) continue;
     any = true;
-    const std::string text = tensor::read_file(path), origin = tensor::one_line(path.string(), 1000);
+    const std::string text = tensor::read_file(path), origin = tensor::name_of(path);
     CsvTable table(text, origin, {"file_name", "caption_1", "caption_2", "caption_3", "caption_4", "caption_5"});
     for (std::vector<std::string> row; table.next(row);) {
       const std::string place = fmt::format("{}:{}", origin, table.line());
@@ -23,7 +23,7 @@ std::vector<CaptionedItem> read_clotho(const std::filesystem::path& folder) {
     }
   }
   tensor::check(any, "{}: expected clotho_captions_{{development,validation,evaluation}}.csv, found none of them",
-                tensor::one_line(folder.string(), 1000));
+                tensor::name_of(folder));
   return items.take();
 }
 

@@ -26,7 +26,7 @@ void each_line(std::string_view text, const Visit& visit) {
 }
 
 TextLines lines_of(std::string_view text, const std::filesystem::path& path) {
-  TextLines result{tensor::one_line(path.string(), 1000), {}};
+  TextLines result{tensor::name_of(path), {}};
   each_line(text, [&](std::string_view line, int64_t number) {
     tensor::check(is_utf8(line), "{}:{}: expected UTF-8, found {}", result.origin, number, quote(line));
     result.lines.emplace_back(line);
@@ -41,7 +41,7 @@ TextLines read_gzip_lines(const std::filesystem::path& path) { return lines_of(r
 
 void each_json(const std::filesystem::path& path,
                const std::function<void(const nlohmann::json& object, const std::string& place)>& visit) {
-  const std::string text = tensor::read_file(path), origin = tensor::one_line(path.string(), 1000);
+  const std::string text = tensor::read_file(path), origin = tensor::name_of(path);
   each_line(text, [&](std::string_view line, int64_t number) {
     if (line.find_first_not_of(" \t") == line.npos) return;
     const std::string place = fmt::format("{}:{}", origin, number);
@@ -106,7 +106,7 @@ CaptionedItem& CaptionedItems::get(const std::string& id, Split split, const std
 }
 
 std::vector<CaptionedItem> read_karpathy(const std::filesystem::path& path) {
-  const std::string origin = tensor::one_line(path.string(), 1000);
+  const std::string origin = tensor::name_of(path);
   const nlohmann::json document = tensor::parse_json(tensor::read_file(path), origin);
   const auto images = document.find("images");
   tensor::check(images != document.end() && images->is_array(), "{}: expected an object with a list \"images\"",
@@ -141,7 +141,7 @@ std::vector<CaptionedItem> read_karpathy(const std::filesystem::path& path) {
 
 void check_folder(const std::filesystem::path& folder) {
   tensor::check(std::filesystem::is_directory(folder), "{}: expected a folder of published files, found {}",
-                tensor::one_line(folder.string(), 1000), std::filesystem::exists(folder) ? "a file" : "nothing");
+                tensor::name_of(folder), std::filesystem::exists(folder) ? "a file" : "nothing");
 }
 
 }  // namespace ace

@@ -35,7 +35,7 @@ std::vector<CaptionedItem> read_flickr30k(const std::filesystem::path& folder) {
     read_split(folder, name, Split(split), items);
   }
   tensor::check(any, "{}: expected dataset_flickr30k.json or {{train,val,test_2016}}_images.txt, found none of them",
-                tensor::one_line(folder.string(), 1000));
+                tensor::name_of(folder));
   return items.take();
 }
 

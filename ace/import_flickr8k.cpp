@@ -77,7 +77,7 @@ std::vector<CaptionedItem> read_published(const std::filesystem::path& folder) {
     add_list(path, Split(split), captions, items);
   }
   tensor::check(any, "{}: expected Flickr_8k.{{trainImages,devImages,testImages}}.txt, found none of them",
-                tensor::one_line(folder.string(), 1000));
+                tensor::name_of(folder));
   return items.take();
 }
 
@@ -100,7 +100,7 @@ std::vector<CaptionedItem> read_flickr8k(const std::filesystem::path& folder) {
   if (const auto path = folder / "dataset_flickr8k.json"; std::filesystem::exists(path)) return read_karpathy(path);
   tensor::check(std::filesystem::exists(folder / "captions.tsv"),
                 "{}: expected Flickr8k.token.txt, dataset_flickr8k.json or captions.tsv, found none of them",
-                tensor::one_line(folder.string(), 1000));
+                tensor::name_of(folder));
   return read_test_only(folder);
 }
 

@@ -1,7 +1,6 @@
 #include "ace/kmeans.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -17,10 +16,6 @@ using tensor::DType;
 using tensor::Random;
 using tensor::Shape;
 using tensor::Tensor;
-
-void copy_row(const Tensor& from, int64_t from_row, const Tensor& to, int64_t row) {
-  tensor::copy(to.range(row, row + 1), from.range(from_row, from_row + 1));
-}
 
 /// `count` rows of x, drawn with replacement from `window` (null: from all), in ascending order: a file is read in one
 /// direction.
@@ -233,7 +228,8 @@ class MiniBatch {
     const double count = counts[order[size_t(moved)]];
     const std::vector<int64_t> rows = random_.permutation(rows_.rows());
     for (size_t i = 0; i < size_t(moved); ++i) {
-      copy_row(rows_, rows[i], centroids_, int64_t(order[i]));
+      const int64_t to = int64_t(order[i]);
+      tensor::copy(centroids_.range(to, to + 1), rows_.range(rows[i], rows[i] + 1));
       counts[order[i]] = count;
     }
   }

@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using tensor::check;
 using tensor::fail;
+using tensor::name_of;
 using tensor::one_line;
 
 constexpr RunFile files_of_a_run[] = {
@@ -34,8 +35,6 @@ constexpr RunFile files_of_a_run[] = {
     {"checkpoint.safetensors", "train"},
     {"log.jsonl", "train"},
 };
-
-std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }
 
 fs::path new_path(const fs::path& folder, std::string_view name) { return folder / fmt::format("{}.new", name); }
 
@@ -116,13 +115,13 @@ Manifest parse_manifest(std::string_view text, const std::string& origin) {
 }
 
 void verify_file(const fs::path& path, const ManifestEntry& entry) {
-  check(tensor::exists(path), "{}: missing, though {} lists it", shown(path), manifest_name);
+  check(tensor::exists(path), "{}: missing, though {} lists it", name_of(path), manifest_name);
   const tensor::MappedFile file(path);
   const int64_t bytes = int64_t(file.bytes().size());
-  check(bytes == entry.bytes, "{}: expected {} bytes, found {}: the file is corrupted", shown(path), entry.bytes,
+  check(bytes == entry.bytes, "{}: expected {} bytes, found {}: the file is corrupted", name_of(path), entry.bytes,
         bytes);
   const std::string checksum = Checksum().add(file.bytes()).text();
-  check(checksum == entry.checksum, "{}: checksum differs: expected {}, found {}: the file is corrupted", shown(path),
+  check(checksum == entry.checksum, "{}: checksum differs: expected {}, found {}: the file is corrupted", name_of(path),
         one_line(entry.checksum, 40), checksum);
 }
 
@@ -157,7 +156,7 @@ void recover(const fs::path& folder) {
   if (tensor::exists(path)) {
     std::optional<Manifest> next;
     try {
-      next = parse_manifest(tensor::read_file(path, 1 << 20), shown(path));
+      next = parse_manifest(tensor::read_file(path, 1 << 20), name_of(path));
     } catch (const tensor::Error&) {  // never written whole: the commit did not happen
     }
     if (next && can_roll_forward(folder, *next)) return roll_forward(folder, *next);

@@ -13,7 +13,7 @@ struct ProgressStep {
 };
 
 /// What a stage calls at will (the receiver limits how often it draws): `progress({"rq-vae", step, steps, note})`.
-/// A default-made Progress says nothing.
+/// A default-made Progress says nothing. What the receiver throws ends the stage, which leaves nothing behind.
 struct Progress {
   std::function<void(const ProgressStep&)> sink;
   void operator()(const ProgressStep& step) const {

@@ -83,8 +83,9 @@ Tensor Retriever::inputs(const Tensor& identifiers, int64_t queries) const {
 
 std::vector<Variable> Retriever::read(const Memory& memory, const Tensor& inputs, nn::Pass& pass) const {
   const int64_t j = positions(), d = options_.layer.width, live = memory.queries - memory.dead;
-  check(inputs.shape() == Shape{memory.queries * j}, "retriever: inputs {} for {} queries of {} positions",
-        inputs.shape(), memory.queries, j);
+  check(inputs.shape() == Shape{memory.queries * j},
+        "retriever: expected a token for each of {} queries and {} positions, found {}", memory.queries, j,
+        inputs.shape());
   const nn::Sequences sequences = nn::Sequences::uniform(memory.queries, j);
   const Tensor offsets = tensor::constant(sequences.offsets, device());
   const Variable positions =

@@ -3,7 +3,6 @@
 #include "ace/kmeans.h"
 #include "ace/redraw.h"
 #include "ace/rqvae.h"
-#include "ace/stop.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "tensor/random.h"
@@ -113,8 +112,6 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
   Batches data(x, settings.batch, seed);
   Redraw redraw(fit.model.quantiser(), settings.redraw_steps);
   for (int64_t step = 0; step < fit.steps; ++step) {
-    tensor::check(stop_signal() == 0, "rqvae: stopped by a signal after {} of {} steps; nothing was written", step,
-                  fit.steps);
     const RqVae::Output out = fit.model.forward(data.next(), settings.alpha, settings.beta);
     out.loss.backward();
     adam.step(nn::inverse_square_root(double(step), warmup, settings.first_rate, settings.rate));

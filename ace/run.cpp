@@ -14,16 +14,15 @@ namespace {
 namespace fs = std::filesystem;
 using tensor::check;
 using tensor::fail;
+using tensor::name_of;
 using tensor::one_line;
-
-std::string shown(const fs::path& path) { return one_line(path.string(), 1000); }
 
 /// Fails, saying what the path is instead, when it is not a run folder.
 void check_folder(const fs::path& folder) {
-  check(tensor::exists(folder), "{}: no such run folder", shown(folder));
-  check(fs::is_directory(folder), "{}: expected a run folder, found a file", shown(folder));
+  check(tensor::exists(folder), "{}: no such run folder", name_of(folder));
+  check(fs::is_directory(folder), "{}: expected a run folder, found a file", name_of(folder));
   const bool corpus = tensor::exists(folder / "corpus.jsonl");
-  check(tensor::exists(folder / manifest_name), "{}: not a run folder: {} is missing{}", shown(folder), manifest_name,
+  check(tensor::exists(folder / manifest_name), "{}: not a run folder: {} is missing{}", name_of(folder), manifest_name,
         corpus ? " (it is a corpus: `ace identify` makes a run from it)" : "");
 }
 
@@ -48,7 +47,7 @@ Run Run::open(const fs::path& folder) {
   Run run;
   run.folder_ = folder;
   const fs::path manifest = folder / manifest_name;
-  run.manifest_ = parse_manifest(tensor::read_file(manifest, 1 << 20), shown(manifest));
+  run.manifest_ = parse_manifest(tensor::read_file(manifest, 1 << 20), name_of(manifest));
   for (const auto& [name, entry] : run.manifest_) verify_file(folder / name, entry);
   run.load_parts();
   return run;
@@ -59,7 +58,7 @@ Run Run::create(const fs::path& folder, const std::map<std::string, std::string>
   Run run;
   run.folder_ = building.temporary();
   for (const auto& [name, bytes] : files) {
-    run_file(name, shown(folder));
+    run_file(name, name_of(folder));
     run.manifest_[name] = entry_of(bytes);
     tensor::write_file(run.folder_ / name, bytes);
   }
@@ -75,9 +74,9 @@ void Run::commit(const std::map<std::string, std::string>& files) {
   recover(folder_);
   // What another process committed since we opened the run stays.
   const fs::path manifest = folder_ / manifest_name;
-  Manifest next = parse_manifest(tensor::read_file(manifest, 1 << 20), shown(manifest));
+  Manifest next = parse_manifest(tensor::read_file(manifest, 1 << 20), name_of(manifest));
   for (const auto& [name, bytes] : files) {
-    run_file(name, shown(folder_));
+    run_file(name, name_of(folder_));
     next[name] = entry_of(bytes);
   }
   commit_files(folder_, next, files);
@@ -87,8 +86,8 @@ void Run::commit(const std::map<std::string, std::string>& files) {
 }
 
 fs::path Run::path(const std::string& name) const {
-  check(has(name), "{}: {} is not there yet: `ace {}` makes it", shown(folder_), one_line(name),
-        run_file(name, shown(folder_)).verb);
+  check(has(name), "{}: {} is not there yet: `ace {}` makes it", name_of(folder_), one_line(name),
+        run_file(name, name_of(folder_)).verb);
   return folder_ / name;
 }
 
@@ -96,10 +95,10 @@ std::string Run::text(const std::string& name) const { return tensor::read_file(
 
 void Run::load_parts() {
   settings = Settings();
-  parse_settings(settings, text("settings.toml"), shown(path("settings.toml")));
-  items = parse_items(text("items.jsonl"), shown(path("items.jsonl")));
+  parse_settings(settings, text("settings.toml"), name_of(path("settings.toml")));
+  items = parse_items(text("items.jsonl"), name_of(path("items.jsonl")));
 
-  const std::string description = shown(path("identifiers.json"));
+  const std::string description = name_of(path("identifiers.json"));
   const nlohmann::json json = tensor::parse_json(text("identifiers.json"), description, 16);
   try {
     identifiers.vocabulary = vocabulary_of(json.at("vocabulary"), description);
@@ -110,7 +109,7 @@ void Run::load_parts() {
     fail("{}: expected \"vocabulary\", \"corpus\" with \"path\" and \"checksum\", and \"quality\"", description);
   }
 
-  const std::string table = shown(path("identifiers.npy"));
+  const std::string table = name_of(path("identifiers.npy"));
   const tensor::Tensor tokens = tensor::read_npy(path("identifiers.npy"));
   const int64_t count = int64_t(items.size()), positions = int64_t(identifiers.vocabulary.size());
   check(tokens.dtype() == tensor::DType::i32 && positions >= 1 && tokens.shape() == tensor::Shape({count, positions}),

@@ -12,15 +12,15 @@
 
 namespace ace {
 
-/// Everything that can be set, with its default. The table in settings.cpp gives each field its dotted name, range and
-/// help; from it come `--help`, TOML files, `--set NAME=VALUE`, validation and the README's table.
+/// Everything that can be set, with its default. The table in settings_table.cpp gives each field its dotted name,
+/// range and help; from it come `--help`, TOML files, `--set NAME=VALUE`, validation and the README's table.
 struct Settings {
   tensor::Device device = tensor::Device::cpu;  ///< where it is computed: of the machine, not of a run, never stored
 
   int64_t seed = 1;
 
   struct KMeans {
-    int64_t clusters = 128;  ///< K; 0 clusters only in scheme "rqvae"
+    int64_t clusters = 128;  ///< K
     int64_t batch = 1024;
   } kmeans;
 
@@ -108,7 +108,7 @@ std::string value_text(const Settings& settings, const Setting& setting);
 std::string range_text(const Setting& setting);
 /// The README's table, in Markdown: name, default, range, meaning, verb.
 std::string settings_markdown();
-/// "f32", "bf16" or "int8" as what products are given.
+/// "f32", "bf16", "f16" or "int8" as what products are given.
 kernels::Precision precision_of(std::string_view name);
 /// The same; fails in one line where that device has no such products.
 kernels::Precision precision_on(tensor::Device device, std::string_view name);

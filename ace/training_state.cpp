@@ -1,7 +1,5 @@
 #include "ace/training_state.h"
 
-#include <cmath>
-
 #include "tensor/json.h"
 
 namespace ace {

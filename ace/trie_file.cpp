@@ -95,7 +95,7 @@ bool finds_rows(const Trie& trie, const int32_t* table, int64_t begin, int64_t e
 }  // namespace
 
 Trie Trie::open(const std::filesystem::path& file, const Identifiers& identifiers) {
-  const std::string origin = tensor::one_line(file.string(), 1000);
+  const std::string origin = tensor::name_of(file);
   const tensor::MappedFile mapped(file);
   const Trie trie(mapped.bytes(), mapped.owner(), origin);
   std::vector<int64_t> vocabulary;

@@ -47,6 +47,13 @@ Tensor pointers_on(tensor::Device device, const std::vector<const T*>& pointers)
   return tensor::constant(here, device);
 }
 
+/// A key and a value for the queries q: as wide, and of the same type.
+void check_pair(const Variable& q, const Variable& k, const Variable& v) {
+  check(k.cols() == q.cols() && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
+        "attention: expected k and v of one shape and {} columns in {} as q is, found k {} {}, v {} {}", q.cols(),
+        tensor::name_of(q.dtype()), tensor::name_of(k.dtype()), k.shape(), tensor::name_of(v.dtype()), v.shape());
+}
+
 }  // namespace
 
 /// Per sequence and head: O = softmax(Q Kᵀ / √w) V; formulas of the gradients: kernels/attention.h.
@@ -54,8 +61,7 @@ Variable attention(const Variable& q, const Variable& k, const Variable& v, cons
                    const Tensor& k_begins, int64_t heads, bool causal) {
   const int64_t d = q.cols();
   check(heads > 0 && d % heads == 0, "attention: {} heads do not divide width {}", heads, d);
-  check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
-        "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
+  check_pair(q, k, v);
   check(q_begins.elements() == k_begins.elements(), "attention: {} query and {} key offsets", q_begins.elements(),
         k_begins.elements());
   check_offsets("query", q_begins, q.rows());
@@ -91,8 +97,7 @@ Variable attention_step(const Variable& q, std::span<const Variable> keys, std::
         "attention: {} keys and {} values for {} rows at {}", keys.size(), values.size(), rows, at.shape());
   for (int64_t p = 0; p < positions; ++p) {
     const Variable &k = keys[size_t(p)], &v = values[size_t(p)];
-    check(k.cols() == d && k.shape() == v.shape() && q.dtype() == k.dtype() && q.dtype() == v.dtype(),
-          "attention: q {}, k {}, v {} do not go together", q.shape(), k.shape(), v.shape());
+    check_pair(q, k, v);
     check(!recording({q, k, v}), "attention: a step of decoding has no gradient");
     check_indices("attention: key row", at.range(p, p + 1), k.rows());
   }

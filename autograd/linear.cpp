@@ -121,13 +121,15 @@ DType activation_type(const Variable& table, kernels::Precision precision) {
 namespace {
 
 void check_linear(std::span<const Variable> x, const Variable& weight, const Variable& bias, const LinearForm& form) {
-  check(!x.empty() && weight.value().rank() == 2, "linear: weight {} for {} inputs", weight.shape(), x.size());
+  check(!x.empty() && weight.value().rank() == 2,
+        "linear: expected a weight [out, in] and inputs, found {} and {} inputs", weight.shape(), x.size());
   for (const Variable& input : x) {
     check(input.shape() == x[0].shape() && input.dtype() == x[0].dtype() &&
               weight.dtype() == tensor::accumulator_of(input.dtype()) &&
               weight.size(1) == int64_t(x.size()) * input.cols(),
-          "linear: {} weight {} for {} x {}, {} of them", tensor::name_of(weight.dtype()), weight.shape(),
-          tensor::name_of(input.dtype()), input.shape(), x.size());
+          "linear: expected {} inputs of one shape and type whose columns add up to those of the weight, {} {}; found "
+          "{} {}",
+          x.size(), tensor::name_of(weight.dtype()), weight.shape(), tensor::name_of(input.dtype()), input.shape());
   }
   check(!weight.frozen() || weight.frozen()->parts.size() == x.size(),
         "linear: a weight that was frozen for {} inputs is given {}",

@@ -14,7 +14,8 @@ using tensor::dispatch;
 /// loss_r = log Σ_c exp x_rc − x_r,target;  dx_r = (softmax(x_r) − onehot(target)) dloss_r.   x [rows, cols]
 Variable cross_entropy(const Variable& logits, const Tensor& given) {
   const int64_t rows = logits.rows(), cols = logits.cols();
-  check(given.elements() == rows, "cross_entropy: {} targets for logits {}", given.elements(), logits.shape());
+  check(given.elements() == rows, "cross_entropy: expected {} targets for logits {}, found {}", rows, logits.shape(),
+        given.elements());
   check_indices("cross_entropy: target", given, cols);
   const Tensor targets = given.to(logits.value().device());
   Tensor loss(tensor::Shape{rows}, tensor::accumulator_of(logits.dtype()), logits.value().device());
@@ -64,7 +65,8 @@ Variable bidirectional_kl(const Variable& a, const Variable& b) {
 /// those of cross_entropy, halved, and bidirectional_kl, times ω
 RDrop r_drop(const Variable& logits, const Tensor& given, double omega) {
   const int64_t pairs = given.elements(), cols = logits.cols();
-  check(logits.rows() == 2 * pairs && cols > 0, "r_drop: {} targets for logits {}", pairs, logits.shape());
+  check(logits.rows() == 2 * pairs && cols > 0,
+        "r_drop: expected two rows of logits a target, found {} targets and logits {}", pairs, logits.shape());
   check_indices("r_drop: target", given, cols);
   const Tensor targets = given.to(logits.value().device());
   Tensor loss(tensor::Shape{pairs}, tensor::accumulator_of(logits.dtype()), logits.value().device());

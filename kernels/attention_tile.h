@@ -5,7 +5,7 @@
 #include "kernels/launch.h"
 
 /// Tiled attention on a GPU, forward and backward, over an engine that multiplies the tiles: Fma (attention_fma.h) or
-/// Wmma (attention_wmma.h). Only attention.cu includes these.
+/// Wmma (attention_wmma.h). Included by attention_launch.h, that is, by one file for each type of numbers.
 ///
 /// A block has a tile of rows of one head of one sequence in shared memory, E::warp_rows of them a warp, and meets all
 /// tiles of E::cols columns one after another: rows are queries and columns are keys, or the other way round for the

@@ -1,7 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <memory>
-#include <type_traits>
 
 struct CUstream_st;  // what cudaStream_t points to
 

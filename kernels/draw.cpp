@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-// The one file with intrinsics: compilers find no vector instruction for 32 × 32 → 64 bits in a plain loop.
+// Intrinsics, since compilers find no vector instruction for 32 × 32 → 64 bits in a plain loop.
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif

@@ -47,11 +47,13 @@ struct HardwareTiles {
   using Sum = std::conditional_t<kind == Narrow::bf16, float, int32_t>;
   struct Session {
     [[gnu::target("amx-tile")]] Session() {
-      struct alignas(64) {
+      struct alignas(64) Shape {
         uint8_t palette = 1, start = 0, reserved[14] = {};
         uint16_t bytes_per_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
         uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-      } shape;
+      };
+      static constexpr Shape
+          shape;  // static: g++ believes that the instruction reads 8 bytes, and drops stores of others
       _tile_loadconfig(&shape);
     }
     [[gnu::target("amx-tile")]] ~Session() { _tile_release(); }

@@ -4,7 +4,7 @@
 #include "kernels/gemm_narrow.h"
 
 /// Engines on the dot-product instructions of AVX-512: vdpbf16ps (two bf16 products a lane) and vpdpbusd (four of u8 by
-/// s8). Only this file and gemm_amx.h speak of instructions; whether the processor has them is asked at run time.
+/// s8). Whether the processor has them is asked at run time.
 namespace kernels {
 
 #define ACE_DOT_PRODUCTS gnu::target("avx512bf16,avx512vnni"), gnu::noinline

@@ -71,11 +71,11 @@ void store_tile(const T* tile, int64_t rows, int64_t cols, T alpha, T beta, T* c
 
 /// How threads share C: a grid of `rows` × `columns` parts, such that the largest part, the packing of its rows
 /// included, is smallest.
-struct Grid {
+struct Split {
   int64_t rows = 1, columns = 1;
 };
-inline Grid grid_of(int64_t threads, int64_t row_panels, int64_t column_panels) {
-  Grid best;
+inline Split split_of(int64_t threads, int64_t row_panels, int64_t column_panels) {
+  Split best;
   int64_t least = -1;
   for (int64_t columns = 1; columns <= threads; ++columns) {
     const int64_t rows = threads / columns;
@@ -96,7 +96,7 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
   const int64_t row_panels = ceil_div(call.m, tall), column_panels = ceil_div(columns, wide);
   const int64_t a_units = Engine::a_units(depth), b_units = Engine::b_units(depth);
   const int64_t block = std::clamp<int64_t>(a_bytes / (a_units * int64_t(sizeof(Unit))), 1, row_panels);
-  const Grid grid = grid_of(cpu.threads(), row_panels, column_panels);
+  const Split split = split_of(cpu.threads(), row_panels, column_panels);
   const auto part = [&](int64_t row_begin, int64_t row_end, int64_t column_begin, int64_t column_end) {
     Unit* const a = static_cast<Unit*>(Cpu::scratch(0, block * a_units * int64_t(sizeof(Unit))));
     [[maybe_unused]] const typename Engine::Session session;
@@ -118,12 +118,12 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
       }
     }
   };
-  const int64_t parts = grid.rows * grid.columns;
+  const int64_t parts = split.rows * split.columns;
   cpu.parallel(parts, 2 * call.m * columns * depth / parts, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t r = t / grid.columns, c = t % grid.columns;
-      part(row_panels * r / grid.rows, row_panels * (r + 1) / grid.rows, column_panels * c / grid.columns,
-           column_panels * (c + 1) / grid.columns);
+      const int64_t r = t / split.columns, c = t % split.columns;
+      part(row_panels * r / split.rows, row_panels * (r + 1) / split.rows, column_panels * c / split.columns,
+           column_panels * (c + 1) / split.columns);
     }
   });
 }

@@ -35,4 +35,6 @@ std::string one_line(std::string_view text, size_t limit) {
   return result;
 }
 
+std::string name_of(const std::filesystem::path& path) { return one_line(path.string(), 1000); }
+
 }  // namespace tensor

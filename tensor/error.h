@@ -1,6 +1,7 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -29,5 +30,7 @@ void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
 /// Foreign text (a name or an id from a file) made fit for a message: one line, control characters and bytes that are
 /// not UTF-8 as `\x1b`, cut with `…` after `limit` bytes.
 std::string one_line(std::string_view text, size_t limit = 120);
+/// A path, alike.
+std::string name_of(const std::filesystem::path& path);
 
 }  // namespace tensor

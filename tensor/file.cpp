@@ -15,7 +15,7 @@ namespace {
 
 /// `run/x: cannot write: No space left on device`
 [[noreturn]] void fail_system(const std::filesystem::path& path, const char* what, int error = errno) {
-  fail("{}: cannot {}: {}", one_line(path.string(), 1000), what, std::strerror(error));
+  fail("{}: cannot {}: {}", name_of(path), what, std::strerror(error));
 }
 
 /// A file descriptor that closes itself.
@@ -49,7 +49,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // O_NONBLOCK: opening a pipe must not wait for its writer
   const struct stat status = status_of(file, path);
-  check(S_ISREG(status.st_mode), "{}: expected a regular file", one_line(path.string(), 1000));
+  check(S_ISREG(status.st_mode), "{}: expected a regular file", name_of(path));
   size_ = size_t(status.st_size);
   if (size_ == 0) return;
   void* const data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
@@ -61,7 +61,7 @@ std::string read_file(const std::filesystem::path& path, size_t limit) {
   const Descriptor file(path, O_RDONLY);
   const size_t expected = size_t(std::max<off_t>(status_of(file, path).st_size, 0));
   const auto check_size = [&](size_t size) {
-    check(size <= limit, "{}: expected at most {} bytes, found {}", one_line(path.string(), 1000), limit, size);
+    check(size <= limit, "{}: expected at most {} bytes, found {}", name_of(path), limit, size);
   };
   check_size(expected);
   std::string text;

@@ -1,7 +1,6 @@
 #include "tensor/npy.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -177,7 +176,7 @@ std::string header_of(const Tensor& x) {
 }  // namespace
 
 Tensor read_npy(const std::filesystem::path& path) {
-  const std::string origin = one_line(path.string(), 1000);
+  const std::string origin = name_of(path);
   const MappedFile file(path);
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   const auto [begin, length] = header_place(text, origin);

@@ -1,6 +1,5 @@
 #include "tensor/random.h"
 
-#include <bit>
 #include <cmath>
 #include <numeric>
 

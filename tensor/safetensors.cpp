@@ -162,7 +162,7 @@ const Tensor& Safetensors::at(const std::string& name, const Shape& shape) const
 
 Safetensors read_safetensors(const std::filesystem::path& path) {
   Safetensors result;
-  result.origin = one_line(path.string(), 1000);
+  result.origin = name_of(path);
   const MappedFile file(path);
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   const std::string_view header = header_text(text, result.origin);

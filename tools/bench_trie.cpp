@@ -83,8 +83,8 @@ void add_trie(CLI::App& app, const Flags& flags, Action& action) {
         ->type_name("N");
     scenario.add_option("--rows", options.rows, "rows of a step; default 2500")->type_name("N");
   };
-  add_scenario<Options>(app, flags, action, "trie", "the prefix tree: built, and asked by a step of the search", define,
-                        trie);
+  add_scenario<Options>(app, flags, action, "trie", "the prefix tree: built, and asked for what follows many prefixes",
+                        define, trie);
 }
 
 }  // namespace tools::bench

@@ -28,6 +28,9 @@ void check_options(Options& options) {
   if (options.pool != "all" && options.pool != "test") {
     fail_usage("--pool: expected all or test, found {}", ace::quote(options.pool));
   }
+  if (options.pool == "test" && options.unconstrained) {
+    fail_usage("--unconstrained: expected --pool all with it, since such a search knows no pool; found --pool test");
+  }
   for (std::string_view rest = options.beam_list; !rest.empty();) {
     const std::string_view word = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(word.size() + 1, rest.size()));

@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <thread>
 
 extern char** environ;
 
@@ -51,6 +53,15 @@ Program::Program(const std::vector<std::string>& words, const std::string& input
 }
 
 void Program::send(int signal) const { kill(process_, signal); }
+
+void Program::wait_for_handler(int signal) {
+  while (running()) {
+    const std::string status = read("/proc/" + std::to_string(process_) + "/status");
+    const size_t caught = status.find("SigCgt:");
+    if (caught != status.npos && std::stoull(status.substr(caught + 7), nullptr, 16) >> (signal - 1) & 1) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 bool Program::running() {
   if (!ended_) ended_ = waitpid(process_, &status_, WNOHANG) == process_;

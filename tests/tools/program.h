@@ -33,6 +33,8 @@ class Program {
   explicit Program(const std::vector<std::string>& words, const std::string& input = "",
                    const char* program = ACE_PROGRAM);
   void send(int signal) const;
+  /// Waits until the program has a handler of its own for the signal, or has ended.
+  void wait_for_handler(int signal);
   bool running();
   Outcome wait();
 

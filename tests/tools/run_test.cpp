@@ -188,10 +188,24 @@ TEST_F(RunVerbs, ASignalStopsTrainingAfterACheckpoint) {
   training.send(SIGINT);
   EXPECT_EQ(training.wait().code, 130);
   Program again({"train", folder / "run", "--quiet", "--resume"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  again.wait_for_handler(SIGTERM);
   again.send(SIGTERM);
   EXPECT_EQ(again.wait().code, 143);
   EXPECT_EQ(run({"inspect", folder / "run"}).code, 0);
+}
+
+TEST_F(RunVerbs, ASignalStopsIdentifyAndLeavesNothing) {
+  for (const int wait : {0, 300}) {  // milliseconds: at its start; in the midst of the RQ-VAE
+    Program identify({"identify", folder / "corpus", folder / "other", "--config", settings, "--quiet", "--set",
+                      "rqvae.epochs=1000000"});
+    identify.wait_for_handler(SIGTERM);
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait));
+    identify.send(SIGTERM);
+    const Outcome outcome = identify.wait();
+    EXPECT_EQ(outcome.code, 143) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_FALSE(std::filesystem::exists(folder / "other"));
+  }
 }
 
 }  // namespace

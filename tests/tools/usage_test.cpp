@@ -60,6 +60,8 @@ TEST(Usage, ValuesOutOfRangeAreRefused) {
   expect_usage({"sample", "corpus", "--items", "1000001"}, "--items: expected 100 to 1000000, found 1000001");
   expect_usage({"sample", "corpus", "--threads", "-1"}, "--threads: expected 0 to 256, found -1");
   expect_usage({"evaluate", "run", "--split", "tset"}, "--split: expected train, dev or test, found \"tset\"");
+  expect_usage({"evaluate", "run", "--pool", "test", "--unconstrained"},
+               "--unconstrained: expected --pool all with it, since such a search knows no pool; found --pool test");
   expect_usage({"evaluate", "run", "--pool", "x"}, "--pool: expected all or test, found \"x\"");
   expect_usage({"evaluate", "run", "--beam", "5,0"},
                "--beam: expected 1 to 100000, or three like 5,25,50, found \"5,0\"");
