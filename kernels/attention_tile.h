@@ -92,22 +92,29 @@ __device__ void put4(Grad<T> to, int64_t at, float4 v) {
   }
 }
 
-/// Rows of a head to shared memory, by the whole block. After them come zeros up to `padded` rows.
+/// Rows of a head to shared memory, by the whole block. After them come zeros up to a multiple of `whole` rows. Where
+/// accesses of 16 bytes fit, several loads are on their way before the first is stored.
 template <class E, class T>
-__device__ void load_tile(const T* from, int64_t stride, int rows, int padded, T* to) {
-  constexpr int wide = 16 / sizeof(T), across = E::width / wide;
-  const bool aligned = (reinterpret_cast<uintptr_t>(from) | uintptr_t(stride) * sizeof(T)) % 16 == 0;
-#pragma unroll 4
-  for (int i = int(threadIdx.x); i < padded * across; i += int(blockDim.x)) {
-    const int r = i / across, c = i % across * wide;
-    const T* const x = from + r * stride + c;
-    T* const y = to + r * E::stride + c;
-    if (r >= rows) {
-      *reinterpret_cast<uint4*>(y) = make_uint4(0, 0, 0, 0);
-    } else if (aligned) {
-      *reinterpret_cast<uint4*>(y) = __ldg(reinterpret_cast<const uint4*>(x));
-    } else {
-      for (int e = 0; e < wide; ++e) y[e] = x[e];
+__device__ void load_tile(const T* from, int64_t stride, int rows, int whole, T* to) {
+  constexpr int wide = 16 / sizeof(T), across = E::width / wide, ahead = 4;
+  const int packs = (rows + whole - 1) / whole * whole * across, threads = int(blockDim.x);
+  if ((reinterpret_cast<uintptr_t>(from) | uintptr_t(stride) * sizeof(T)) % 16 == 0) {
+    for (int first = int(threadIdx.x); first < packs; first += ahead * threads) {
+      uint4 held[ahead];
+      unrolled<ahead>([&](int n) {
+        const int i = first + n * threads, r = i / across, c = i % across * wide;
+        held[n] = make_uint4(0, 0, 0, 0);
+        if (r < rows) held[n] = __ldg(reinterpret_cast<const uint4*>(from + r * stride + c));
+      });
+      unrolled<ahead>([&](int n) {
+        const int i = first + n * threads, r = i / across, c = i % across * wide;
+        if (i < packs) *reinterpret_cast<uint4*>(to + r * E::stride + c) = held[n];
+      });
+    }
+  } else {
+    for (int i = int(threadIdx.x); i < packs * wide; i += threads) {
+      const int r = i / E::width, c = i % E::width;
+      to[r * E::stride + c] = r < rows ? from[r * stride + c] : T(0.0f);
     }
   }
 }
@@ -186,7 +193,7 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::warp_rows, memory.rows[0]);
     const int visible = at.seen(at.first + rows - 1, s.causal);
     float top[E::lane_rows], total[E::lane_rows], factor[E::lane_rows];
     for (int i = 0; i < E::lane_rows; ++i) top[i] = -infinity<float>, total[i] = 0;
@@ -195,8 +202,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
       const int live = visible - begin < E::cols ? visible - begin : E::cols;
       const int64_t key = at.k_begin + begin;
       if (begin > 0) __syncthreads();  // the tiles before have been read
-      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols];
@@ -245,8 +252,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
-    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, memory.tile, memory.rows[1]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::warp_rows, memory.rows[0]);
+    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, E::warp_rows, memory.rows[1]);
     const bool one_tile = at.m <= E::cols;
     float logs[E::lane_rows], shift[E::lane_rows];
 #pragma unroll
@@ -267,8 +274,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
       const int live = visible - begin < E::cols ? visible - begin : E::cols;
       const int64_t key = at.k_begin + begin;
       if (begin > 0) __syncthreads();  // the tiles before have been read
-      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols], dp[E::lane_rows][E::lane_cols];
@@ -322,16 +329,16 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.k_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, memory.tile, memory.rows[0]);
-    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, memory.tile, memory.rows[1]);
+    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, E::warp_rows, memory.rows[0]);
+    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, E::warp_rows, memory.rows[1]);
     const int hidden = s.causal ? at.first - (at.m - at.n) : 0;  // queries before this one see no key of the tile
     typename E::Sum sum_k, sum_v;
     for (int begin = hidden > 0 ? hidden / E::cols * E::cols : 0; begin < at.n; begin += E::cols) {
       const int live = at.n - begin < E::cols ? at.n - begin : E::cols;
       const int64_t query = at.q_begin + begin;
       __syncthreads();  // the tiles before have been read
-      load_tile<E>(q + query * s.q_stride + at.column, s.q_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(d_o + query * o_stride + at.column, o_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(q + query * s.q_stride + at.column, s.q_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(d_o + query * o_stride + at.column, o_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols], dp[E::lane_rows][E::lane_cols];
