@@ -42,8 +42,9 @@ __device__ inline Head head_of(const AttentionShape& s, int64_t b, int64_t h) {
   return {q[0], k[0], h * s.width, q[1] - q[0], k[1] - k[0]};
 }
 
-/// Tiles of all sequences, for a host that knows how many rows they have together but not where each begins. Sequence
-/// b has those from offsets[b] / rows + b on, which is enough for it, and at most one too many.
+/// Tiles of all sequences, for a host that knows how many rows they have together but not where each begins: first the
+/// first tile of every sequence, then what else they have. Sequence b has those of the rest from offsets[b] / rows to
+/// offsets[b + 1] / rows: for n rows that is n / rows rounded down or one more, and it needs n / rows rounded up − 1.
 inline dim3 tiles_for(const AttentionShape& s, int64_t total_rows, int rows) {
   return dim3(unsigned(s.sequences == 0 ? 0 : total_rows / rows + s.sequences), unsigned(s.heads));
 }
@@ -51,9 +52,11 @@ struct Place : Head {
   int first;  ///< row of the sequence with which the tile begins; may be past the last
 };
 __device__ inline Place place_of(const AttentionShape& s, const int32_t* offsets, int rows) {
-  const auto before = [=](int64_t b) { return offsets[b] / rows + b; };
-  const int64_t b = last_at_most(s.sequences, blockIdx.x, before);
-  return {head_of(s, b, blockIdx.y), int(blockIdx.x - before(b)) * rows};
+  if (blockIdx.x < s.sequences) return {head_of(s, blockIdx.x, blockIdx.y), 0};
+  const int64_t other = blockIdx.x - s.sequences;
+  const auto before = [=](int64_t b) { return offsets[b] / rows; };
+  const int64_t b = last_at_most(s.sequences, other, before);
+  return {head_of(s, b, blockIdx.y), int(other - before(b) + 1) * rows};
 }
 
 /// T(x), by the instruction for it where there is one.
