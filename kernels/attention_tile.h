@@ -1,6 +1,4 @@
 #pragma once
-#include <cuda_fp16.h>
-
 #include "kernels/attention.h"
 #include "kernels/launch.h"
 
@@ -59,24 +57,12 @@ __device__ inline Place place_of(const AttentionShape& s, const int32_t* offsets
   return {head_of(s, b, blockIdx.y), int(other - before(b) + 1) * rows};
 }
 
-/// T(x), by the instruction for it where there is one.
-template <class T>
-__device__ T narrow(Accumulator<T> x) {
-#ifdef __CUDA_ARCH__
-  if constexpr (std::is_same_v<T, f16>) {
-    T y;
-    y.bits = __half_as_ushort(__float2half_rn(x));
-    return y;
-  }
-#endif
-  return T(x);
-}
 __device__ inline float4 read4(const float* x) { return *reinterpret_cast<const float4*>(x); }
 __device__ inline void write4(float* x, float4 v) { *reinterpret_cast<float4*>(x) = v; }
 /// Two 16-bit numbers in their order in memory.
 template <class T>
 __device__ unsigned pair(float low, float high) {
-  return unsigned(narrow<T>(low).bits) | unsigned(narrow<T>(high).bits) << 16;
+  return unsigned(T(low).bits) | unsigned(T(high).bits) << 16;
 }
 template <class T>
 __device__ void write4(T* x, float4 v) {
@@ -91,7 +77,7 @@ __device__ void put4(Grad<T> to, int64_t at, float4 v) {
   if (reinterpret_cast<uintptr_t>(x) % (4 * sizeof(T)) == 0) {
     write4(x, v);
   } else {
-    x[0] = narrow<T>(v.x), x[1] = narrow<T>(v.y), x[2] = narrow<T>(v.z), x[3] = narrow<T>(v.w);
+    x[0] = T(v.x), x[1] = T(v.y), x[2] = T(v.z), x[3] = T(v.w);
   }
 }
 
