@@ -13,6 +13,7 @@ struct Fma {
   static constexpr bool exists = true;
   static constexpr int width = D, most_warps = 4;
   static constexpr int lane_rows = R, warp_rows = 4 * R, cols = 32, lane_cols = cols / 8;
+  static constexpr int whole_cols = cols;  // all are multiplied
   static constexpr int stride = D + 4, staging_stride = cols + 8, staging_bytes = warp_rows * staging_stride * 4;
   static constexpr float slack = 0;
 

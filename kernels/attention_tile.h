@@ -1,6 +1,4 @@
 #pragma once
-#include <cuda_fp16.h>
-
 #include "kernels/attention.h"
 #include "kernels/launch.h"
 
@@ -42,8 +40,9 @@ __device__ inline Head head_of(const AttentionShape& s, int64_t b, int64_t h) {
   return {q[0], k[0], h * s.width, q[1] - q[0], k[1] - k[0]};
 }
 
-/// Tiles of all sequences, for a host that knows how many rows they have together but not where each begins. Sequence
-/// b has those from offsets[b] / rows + b on, which is enough for it, and at most one too many.
+/// Tiles of all sequences, for a host that knows how many rows they have together but not where each begins: first the
+/// first tile of every sequence, then what else they have. Sequence b has those of the rest from offsets[b] / rows to
+/// offsets[b + 1] / rows: for n rows that is n / rows rounded down or one more, and it needs n / rows rounded up − 1.
 inline dim3 tiles_for(const AttentionShape& s, int64_t total_rows, int rows) {
   return dim3(unsigned(s.sequences == 0 ? 0 : total_rows / rows + s.sequences), unsigned(s.heads));
 }
@@ -51,29 +50,19 @@ struct Place : Head {
   int first;  ///< row of the sequence with which the tile begins; may be past the last
 };
 __device__ inline Place place_of(const AttentionShape& s, const int32_t* offsets, int rows) {
-  const auto before = [=](int64_t b) { return offsets[b] / rows + b; };
-  const int64_t b = last_at_most(s.sequences, blockIdx.x, before);
-  return {head_of(s, b, blockIdx.y), int(blockIdx.x - before(b)) * rows};
+  if (blockIdx.x < s.sequences) return {head_of(s, blockIdx.x, blockIdx.y), 0};
+  const int64_t other = blockIdx.x - s.sequences;
+  const auto before = [=](int64_t b) { return offsets[b] / rows; };
+  const int64_t b = last_at_most(s.sequences, other, before);
+  return {head_of(s, b, blockIdx.y), int(other - before(b) + 1) * rows};
 }
 
-/// T(x), by the instruction for it where there is one.
-template <class T>
-__device__ T narrow(Accumulator<T> x) {
-#ifdef __CUDA_ARCH__
-  if constexpr (std::is_same_v<T, f16>) {
-    T y;
-    y.bits = __half_as_ushort(__float2half_rn(x));
-    return y;
-  }
-#endif
-  return T(x);
-}
 __device__ inline float4 read4(const float* x) { return *reinterpret_cast<const float4*>(x); }
 __device__ inline void write4(float* x, float4 v) { *reinterpret_cast<float4*>(x) = v; }
 /// Two 16-bit numbers in their order in memory.
 template <class T>
 __device__ unsigned pair(float low, float high) {
-  return unsigned(narrow<T>(low).bits) | unsigned(narrow<T>(high).bits) << 16;
+  return unsigned(T(low).bits) | unsigned(T(high).bits) << 16;
 }
 template <class T>
 __device__ void write4(T* x, float4 v) {
@@ -88,26 +77,33 @@ __device__ void put4(Grad<T> to, int64_t at, float4 v) {
   if (reinterpret_cast<uintptr_t>(x) % (4 * sizeof(T)) == 0) {
     write4(x, v);
   } else {
-    x[0] = narrow<T>(v.x), x[1] = narrow<T>(v.y), x[2] = narrow<T>(v.z), x[3] = narrow<T>(v.w);
+    x[0] = T(v.x), x[1] = T(v.y), x[2] = T(v.z), x[3] = T(v.w);
   }
 }
 
-/// Rows of a head to shared memory, by the whole block. After them come zeros up to `padded` rows.
+/// Rows of a head to shared memory, by the whole block. After them come zeros up to a multiple of `whole` rows. Where
+/// accesses of 16 bytes fit, several loads are on their way before the first is stored.
 template <class E, class T>
-__device__ void load_tile(const T* from, int64_t stride, int rows, int padded, T* to) {
-  constexpr int wide = 16 / sizeof(T), across = E::width / wide;
-  const bool aligned = (reinterpret_cast<uintptr_t>(from) | uintptr_t(stride) * sizeof(T)) % 16 == 0;
-#pragma unroll 4
-  for (int i = int(threadIdx.x); i < padded * across; i += int(blockDim.x)) {
-    const int r = i / across, c = i % across * wide;
-    const T* const x = from + r * stride + c;
-    T* const y = to + r * E::stride + c;
-    if (r >= rows) {
-      *reinterpret_cast<uint4*>(y) = make_uint4(0, 0, 0, 0);
-    } else if (aligned) {
-      *reinterpret_cast<uint4*>(y) = __ldg(reinterpret_cast<const uint4*>(x));
-    } else {
-      for (int e = 0; e < wide; ++e) y[e] = x[e];
+__device__ void load_tile(const T* from, int64_t stride, int rows, int whole, T* to) {
+  constexpr int wide = 16 / sizeof(T), across = E::width / wide, ahead = 4;
+  const int packs = (rows + whole - 1) / whole * whole * across, threads = int(blockDim.x);
+  if ((reinterpret_cast<uintptr_t>(from) | uintptr_t(stride) * sizeof(T)) % 16 == 0) {
+    for (int first = int(threadIdx.x); first < packs; first += ahead * threads) {
+      uint4 held[ahead];
+      unrolled<ahead>([&](int n) {
+        const int i = first + n * threads, r = i / across, c = i % across * wide;
+        held[n] = make_uint4(0, 0, 0, 0);
+        if (r < rows) held[n] = __ldg(reinterpret_cast<const uint4*>(from + r * stride + c));
+      });
+      unrolled<ahead>([&](int n) {
+        const int i = first + n * threads, r = i / across, c = i % across * wide;
+        if (i < packs) *reinterpret_cast<uint4*>(to + r * E::stride + c) = held[n];
+      });
+    }
+  } else {
+    for (int i = int(threadIdx.x); i < packs * wide; i += threads) {
+      const int r = i / E::width, c = i % E::width;
+      to[r * E::stride + c] = r < rows ? from[r * stride + c] : T(0.0f);
     }
   }
 }
@@ -186,7 +182,7 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::warp_rows, memory.rows[0]);
     const int visible = at.seen(at.first + rows - 1, s.causal);
     float top[E::lane_rows], total[E::lane_rows], factor[E::lane_rows];
     for (int i = 0; i < E::lane_rows; ++i) top[i] = -infinity<float>, total[i] = 0;
@@ -195,8 +191,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
       const int live = visible - begin < E::cols ? visible - begin : E::cols;
       const int64_t key = at.k_begin + begin;
       if (begin > 0) __syncthreads();  // the tiles before have been read
-      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols];
@@ -245,8 +241,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.q_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, memory.tile, memory.rows[0]);
-    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, memory.tile, memory.rows[1]);
+    load_tile<E>(q + row * s.q_stride + at.column, s.q_stride, rows, E::warp_rows, memory.rows[0]);
+    load_tile<E>(d_o + row * o_stride + at.column, o_stride, rows, E::warp_rows, memory.rows[1]);
     const bool one_tile = at.m <= E::cols;
     float logs[E::lane_rows], shift[E::lane_rows];
 #pragma unroll
@@ -267,8 +263,8 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
       const int live = visible - begin < E::cols ? visible - begin : E::cols;
       const int64_t key = at.k_begin + begin;
       if (begin > 0) __syncthreads();  // the tiles before have been read
-      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(k + key * s.k_stride + at.column, s.k_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(v + key * s.v_stride + at.column, s.v_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols], dp[E::lane_rows][E::lane_cols];
@@ -322,16 +318,16 @@ __global__ void __launch_bounds__(E::most_warps* warp_lanes, 1)
     if (rows <= 0) return;
     const float scale = 1.0f / sqrt(float(E::width));
     const int64_t row = at.k_begin + at.first, o_stride = s.heads * E::width;
-    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, memory.tile, memory.rows[0]);
-    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, memory.tile, memory.rows[1]);
+    load_tile<E>(k + row * s.k_stride + at.column, s.k_stride, rows, E::warp_rows, memory.rows[0]);
+    load_tile<E>(v + row * s.v_stride + at.column, s.v_stride, rows, E::warp_rows, memory.rows[1]);
     const int hidden = s.causal ? at.first - (at.m - at.n) : 0;  // queries before this one see no key of the tile
     typename E::Sum sum_k, sum_v;
     for (int begin = hidden > 0 ? hidden / E::cols * E::cols : 0; begin < at.n; begin += E::cols) {
       const int live = at.n - begin < E::cols ? at.n - begin : E::cols;
       const int64_t query = at.q_begin + begin;
       __syncthreads();  // the tiles before have been read
-      load_tile<E>(q + query * s.q_stride + at.column, s.q_stride, live, E::cols, memory.columns[0]);
-      load_tile<E>(d_o + query * o_stride + at.column, o_stride, live, E::cols, memory.columns[1]);
+      load_tile<E>(q + query * s.q_stride + at.column, s.q_stride, live, E::whole_cols, memory.columns[0]);
+      load_tile<E>(d_o + query * o_stride + at.column, o_stride, live, E::whole_cols, memory.columns[1]);
       __syncthreads();
       if (memory.mine >= rows) continue;
       float p[E::lane_rows][E::lane_cols], dp[E::lane_rows][E::lane_cols];

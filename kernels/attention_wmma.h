@@ -33,6 +33,7 @@ struct Wmma {
   static constexpr int width = D, most_warps = 4;
   static constexpr int lane_rows = 4, warp_rows = 16;
   static constexpr int cols = D == 128 ? 32 : 64, lane_cols = cols / 8;  // wider heads need the registers
+  static constexpr int whole_cols = 16;                                  // so many are multiplied or left out together
   static constexpr int stride = D + 8, staging_stride = cols + 8, staging_bytes = warp_rows * staging_stride * 4;
   static constexpr float slack = 4;
 

@@ -31,13 +31,18 @@ __global__ void transpose_kernel(const T* x, Grad<T> y, int64_t tiles, int64_t m
     const int64_t left = unit % across * tile, top = unit / across % down * tile,
                   matrix = unit / (across * down) * m * n;
     const int64_t j = left + threadIdx.x, i = top + threadIdx.x;  // the columns of x and of y
-    for (int k = int(threadIdx.y); k < tile; k += tile_rows) {
-      if (top + k < m && j < n) held[k][threadIdx.x] = Accumulator<T>(x[matrix + (top + k) * n + j]);
-    }
+    T part[tile / tile_rows];
+    unrolled<tile / tile_rows>([&](int p) {
+      const int64_t row = top + p * tile_rows + threadIdx.y;
+      part[p] = row < m && j < n ? x[matrix + row * n + j] : T(0.0f);
+    });
+    unrolled<tile / tile_rows>(
+        [&](int p) { held[p * tile_rows + threadIdx.y][threadIdx.x] = Accumulator<T>(part[p]); });
     __syncthreads();
-    for (int k = int(threadIdx.y); k < tile; k += tile_rows) {
+    unrolled<tile / tile_rows>([&](int p) {
+      const int k = p * tile_rows + int(threadIdx.y);
       if (left + k < n && i < m) y.put(matrix + (left + k) * m + i, held[threadIdx.x][k]);
-    }
+    });
     __syncthreads();  // the tile has been read
   }
 }

@@ -21,7 +21,7 @@ static __global__ void name_kernel(const int32_t* names, uint64_t* words, int64_
 template <class X, class A>
 __global__ void chunk_sums_kernel(const X* x, const uint64_t* words, int64_t n, int64_t width, A scale, A* sums,
                                   A* partial) {
-  constexpr int ahead = 8;  // rows that are read before they are added
+  constexpr int ahead = 8;  // rows that are read before they are added, with what their names had before
   __shared__ uint64_t word[sum_chunk];
   const int64_t begin = int64_t(blockIdx.x) * sum_chunk;
   const int count = int(std::min<int64_t>(sum_chunk, n - begin));
@@ -32,10 +32,15 @@ __global__ void chunk_sums_kernel(const X* x, const uint64_t* words, int64_t n, 
   A* const head = partial + int64_t(blockIdx.x) * 2 * width;
   const int64_t c = int64_t(blockIdx.y) * sum_columns_width + threadIdx.x;
   if (c >= width) return;
+  const auto ends = [&](int i) { return i + 1 == count || name_of(word[i + 1]) != name_of(word[i]); };
   A total = 0;
   bool first = true;
   for (int top = 0; top < count; top += ahead) {
-    A value[ahead];
+    A value[ahead], before[ahead];
+    for (int j = 0; j < ahead; ++j) {
+      const int i = top + j;
+      before[j] = i < count && ends(i) ? sums[int64_t(name_of(word[i])) * width + c] : A(0);
+    }
     for (int j = 0; j < ahead; ++j) {
       value[j] = top + j < count ? A(x[int64_t(uint32_t(word[top + j])) * width + c]) : A(0);
     }
@@ -43,13 +48,13 @@ __global__ void chunk_sums_kernel(const X* x, const uint64_t* words, int64_t n, 
       const int i = top + j;
       const bool last = i + 1 == count;
       total += value[j];
-      if (!last && name_of(word[i + 1]) == name_of(word[i])) continue;
+      if (!ends(i)) continue;
       if (first && from_before) {
         head[c] = total;
       } else if (last && goes_on) {
         head[width + c] = total;
       } else {
-        sums[int64_t(name_of(word[i])) * width + c] += scale * total;
+        sums[int64_t(name_of(word[i])) * width + c] = before[j] + scale * total;
       }
       total = 0, first = false;
     }

@@ -6,6 +6,7 @@
 /// conversions and no arithmetic: a kernel converts on load, computes in Accumulator<T>, converts on store.
 
 #ifdef __CUDACC__
+#include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #define ACE_HD __host__ __device__ __forceinline__
 #else
@@ -19,8 +20,12 @@ struct bf16 {
   uint16_t bits = 0;
   bf16() = default;
   ACE_HD explicit bf16(float x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800  // older cards have no instruction for it
+    bits = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+#else
     const uint32_t u = std::bit_cast<uint32_t>(x);
     bits = (u & 0x7fffffffu) > 0x7f800000u ? uint16_t(u >> 16 | 0x40) : uint16_t((u + 0x7fff + (u >> 16 & 1)) >> 16);
+#endif
   }
   ACE_HD operator float() const { return std::bit_cast<float>(uint32_t(bits) << 16); }
 };

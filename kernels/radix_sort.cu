@@ -19,7 +19,7 @@ struct Digit {
   __device__ int of(uint64_t word) const { return int(word >> shift & mask); }
 };
 
-/// counts [digits, blocks]: how many words of a block have a digit.
+/// counts [blocks, digits]: how many words of a block have a digit.
 __global__ void count_kernel(const uint64_t* from, int64_t n, Digit digit, unsigned* counts) {
   __shared__ unsigned count[digits];
   count[threadIdx.x] = 0;
@@ -27,15 +27,17 @@ __global__ void count_kernel(const uint64_t* from, int64_t n, Digit digit, unsig
   const int64_t begin = int64_t(blockIdx.x) * block_words, end = std::min(begin + block_words, n);
   for (int64_t i = begin + threadIdx.x; i < end; i += digits) atomicAdd(&count[digit.of(from[i])], 1u);
   __syncthreads();
-  counts[int64_t(threadIdx.x) * gridDim.x + blockIdx.x] = count[threadIdx.x];
+  counts[int64_t(blockIdx.x) * digits + threadIdx.x] = count[threadIdx.x];
 }
 
-/// Each count becomes the sum of those before it: where its words go. One block; a thread has the counts of a digit.
+/// Each count becomes the sum of those of smaller digits, and of its digit in blocks before: where its words go. One
+/// block; a thread has the counts of a digit.
 __global__ void place_kernel(unsigned* counts, int64_t blocks) {
   __shared__ unsigned sums[warps];
-  unsigned* const mine = counts + int64_t(threadIdx.x) * blocks;
+  unsigned* const mine = counts + threadIdx.x;
   unsigned total = 0;
-  for (int64_t b = 0; b < blocks; ++b) total += mine[b];
+#pragma unroll 16
+  for (int64_t b = 0; b < blocks; ++b) total += mine[b * digits];
   unsigned before = total;  // Σ over the lanes up to this one
   const int lane = int(threadIdx.x) % warp_lanes, warp = int(threadIdx.x) / warp_lanes;
   for (int step = 1; step < warp_lanes; step *= 2) {
@@ -46,9 +48,10 @@ __global__ void place_kernel(unsigned* counts, int64_t blocks) {
   __syncthreads();
   unsigned place = before - total;
   for (int w = 0; w < warp; ++w) place += sums[w];
+#pragma unroll 16
   for (int64_t b = 0; b < blocks; ++b) {
-    const unsigned count = mine[b];
-    mine[b] = place;
+    const unsigned count = mine[b * digits];
+    mine[b * digits] = place;
     place += count;
   }
 }
@@ -87,7 +90,7 @@ __global__ void move_kernel(const uint64_t* from, uint64_t* to, int64_t n, Digit
     __syncwarp();
   }
   __syncthreads();
-  unsigned place = places[int64_t(threadIdx.x) * gridDim.x + blockIdx.x];
+  unsigned place = places[int64_t(blockIdx.x) * digits + threadIdx.x];
   for (int w = 0; w < warps; ++w) {  // thread d turns the warps' counts of digit d into where their words go
     const unsigned count = next[w][threadIdx.x];
     next[w][threadIdx.x] = place;

@@ -34,13 +34,13 @@ __device__ RowMoments<Accumulator<T>> residual_norm_row(Held<Base, T, slots> hel
                                                         int64_t cols, Accumulator<T> epsilon) {
   using A = Accumulator<T>;
   constexpr int width = Held<Base, T, slots>::width;
-  typename Held<Base, T, slots>::Row row;
+  typename Held<Base, T, slots>::Row row, added;
   held.load(x + first, cols, row);
+  held.load(branch + first, cols, added);  // all of it: what is dropped takes long to compute
   held.runs(cols, [&](int slot, int i) {
-    const Values<T, width> b(branch + first + i);
     A keep[width];
     drop.get(first + i, keep);
-    unrolled<width>([&](int k) { row[slot + k] = A(T(row[slot + k] + keep[k] * b.at[k])); });
+    unrolled<width>([&](int k) { row[slot + k] = A(T(row[slot + k] + keep[k] * added[slot + k])); });
     if (sum != nullptr) put_pack<width>(Grad<T>{sum + first + i}, [&](int k) { return row[slot + k]; });
   });
   return held_layer_norm(held, row, weight, bias, y + first, cols, epsilon);
