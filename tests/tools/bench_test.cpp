@@ -21,15 +21,15 @@ void expect_usage(const Words& words, const std::string& message) {
 }
 
 /// The document of a tiny run of a scenario.
-json measure(Words words) {
-  words.insert(words.end(), {"--json", "--quiet", "--repetitions", "1", "--threads", "2"});
+json measure(Words words, const char* precision = "f32") {
+  words.insert(words.end(), {"--json", "--quiet", "--repetitions", "1", "--threads", "2", "--precision", precision});
   const Outcome outcome = run_bench(words);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   const json document = json::parse(outcome.out);
   EXPECT_EQ(document["scenario"], words[0]);
   EXPECT_EQ(document["repetitions"], 1);
-  EXPECT_EQ(document["precision"], "f32");
+  EXPECT_EQ(document["precision"], precision);
   EXPECT_EQ(document["machine"]["threads"], 2);
   EXPECT_GT(document["machine"]["sgemm_gflops"], 0);
   EXPECT_GT(document["machine"]["copy_gb_per_s"], 0);
@@ -99,7 +99,7 @@ TEST(Bench, KernelsShowBothShares) {
 
 TEST(Bench, KernelsInNarrowNumbersAreProducts) {
   for (const char* precision : {"bf16", "int8"}) {
-    const json document = measure({"kernels", "--filter", "logits", "--seconds", "0.001", "--precision", precision});
+    const json document = measure({"kernels", "--filter", "logits", "--seconds", "0.001"}, precision);
     EXPECT_EQ(document["rows"].size(), 3u);
     for (const json& row : document["rows"]) EXPECT_GT(row["share_product"], 0);
   }

@@ -17,7 +17,7 @@ ace::RqVae rqvae(const Folder& folder, DType type) {
 void compare_codes(const Check& check, const std::vector<Tensor>& ours) {
   const Tensor theirs = check.folder.values.at("rq.idx").to(DType::i32);
   const int64_t books = int64_t(ours.size());
-  bool equal = theirs.shape() == Shape{ours[0].rows(), books};
+  bool equal = theirs.shape() == Shape{ours[0].elements(), books};
   for (int64_t i = 0; equal && i < theirs.elements(); ++i) {
     equal = ours[size_t(i % books)].data<int32_t>()[i / books] == theirs.data<int32_t>()[i];
   }
