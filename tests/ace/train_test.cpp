@@ -323,7 +323,7 @@ TEST(Train, WithoutDevQueriesTheLastWeightsAreKept) {
 TEST(Train, TextsThatAreTooLongAreCutAndCounted) {
   const tiny::Runs runs;
   Settings settings = tiny::settings();
-  settings.train.epochs = 1, settings.tokenizer.max_tokens = 64;
+  settings.train.epochs = 1, settings.tokenizer.max_tokens = 256;
   ace::Run whole = runs.copy("whole"), cut = runs.copy("cut");
   EXPECT_EQ(train(whole, settings)["cut_texts"], 0);
   settings.tokenizer.max_tokens = 3;
