@@ -180,6 +180,8 @@ TEST(Settings, RulesBetweenSettingsAreChecked) {
   EXPECT_EQ(broken({"rqvae.epochs=10"}), "rqvae.warmup_epochs: expected at most rqvae.epochs = 10, found 300");
   EXPECT_NE(broken({"train.warmup_epochs=21"}), "");
   EXPECT_NE(broken({"train.rate=1e-7"}), "");
+  EXPECT_EQ(broken({"train.weight_decay=0.1"}), "");
+  EXPECT_EQ(broken({"train.weight_decay=0.1", "train.optimizer=adamw"}), "");
 }
 
 TEST(Settings, ThePapersFileHoldsThePapersValues) {
