@@ -11,10 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 /// A small file system of its own, where this process may mount one.
 class SmallDisk {
  public:
@@ -36,7 +32,7 @@ TEST(File, IsReadWholeAndMapped) {
   const std::string bytes = std::string("a\0b\r\n", 5) + std::string(100'000, 'x');
   put(folder / "x", bytes);
   EXPECT_EQ(read_file(folder / "x"), bytes);
-  EXPECT_EQ(text_of(MappedFile(folder / "x")), bytes);
+  EXPECT_EQ(MappedFile(folder / "x").text(), bytes);
   put(folder / "empty", "");
   EXPECT_EQ(read_file(folder / "empty"), "");
   EXPECT_TRUE(MappedFile(folder / "empty").bytes().empty());
