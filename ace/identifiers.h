@@ -25,11 +25,6 @@ struct Identifiers {
 void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& vocabulary,
                   const std::string& origin = "identifiers");
 
-/// The items in lexicographic order of their first `positions` tokens; equal rows stay in item order. `items` restricts
-/// the order to some (ascending); empty means all. Linear time, shared by threads. Tokens must not be negative.
-std::vector<int32_t> lexicographic_order(const tensor::Tensor& tokens, int64_t positions,
-                                         std::span<const int32_t> items = {});
-
 /// Appends the unique token: the counter of earlier items with the same prefix, in item order. U = the next power of
 /// two above the largest counter, at least 4, at most `unique` (a power of two); more items than that are counted in
 /// several base-U digits, most significant first. prefixes: [N, P] i32 with the given vocabulary sizes.

@@ -95,6 +95,19 @@ json report(const Coded& coded, const Settings& settings) {
   return result;
 }
 
+/// The files of the scheme. Of ten million items each is large: what they are made of ends here, before the run reads
+/// its own.
+std::map<std::string, std::string> files_of(Coded coded, const Settings& settings, const Corpus& corpus) {
+  std::map<std::string, std::string> files = std::move(coded.files);
+  files["identifiers.json"] =
+      Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
+                            corpus.checksum, report(coded, settings).dump());
+  files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
+  const Trie tree(coded.identifiers);
+  files["trie.bin"] = std::string(reinterpret_cast<const char*>(tree.bytes().data()), tree.bytes().size());
+  return files;
+}
+
 std::vector<std::string> training_queries(const Corpus& corpus) {
   std::vector<char> judged(corpus.queries.size(), 0);
   for (const Judgement& judgement : corpus.judgements[size_t(Split::train)]) judged[size_t(judgement.query)] = 1;
@@ -121,16 +134,11 @@ Run identify(Corpus corpus, const Settings& settings, const std::filesystem::pat
   const Tokenizer tokenizer = Tokenizer::train(queries, settings.tokenizer.pieces);
   progress("tokenizer", 1, 1, fmt::format("{} pieces", tokenizer.size()));
 
-  std::map<std::string, std::string>& files = coded.files;
-  files["settings.toml"] = to_toml(settings);
-  files["items.jsonl"] = Run::items_jsonl(corpus.items);
+  std::string items = Run::items_jsonl(corpus.items);
   corpus.items = std::vector<Item>();  // the run has its own; {} would keep the memory
-  files["identifiers.npy"] = tensor::npy_bytes(coded.identifiers.tokens);
-  const auto tree = Trie(coded.identifiers);
-  files["trie.bin"] = std::string(reinterpret_cast<const char*>(tree.bytes().data()), tree.bytes().size());
-  files["identifiers.json"] =
-      Run::identifiers_json(coded.identifiers.vocabulary, std::filesystem::absolute(corpus.folder).string(),
-                            corpus.checksum, report(coded, settings).dump());
+  std::map<std::string, std::string> files = files_of(std::move(coded), settings, corpus);
+  files["settings.toml"] = to_toml(settings);
+  files["items.jsonl"] = std::move(items);
   files["tokenizer.tsv"] = tokenizer.tsv();
   return Run::create(folder, std::move(files));
 }

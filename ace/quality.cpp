@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ace/identifiers.h"
+#include "ace/lexicographic.h"
 
 namespace ace {
 namespace {
@@ -83,12 +84,11 @@ IdentifierQuality identifier_quality(const Identifiers& identifiers, int64_t pre
     quality.positions.push_back(code_use(tokens + j, items, stride, entries));
     quality.capacity *= double(entries);
   }
-  const std::vector<int32_t> order = lexicographic_order(identifiers.tokens, prefix);
+  const LexicographicOrder order(identifiers.tokens, prefix);
   int64_t sharing = 0;
-  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    const int32_t* first = tokens + order[begin] * stride;
-    while (end < order.size() && std::equal(first, first + prefix, tokens + order[end] * stride)) ++end;
-    const int64_t bucket = int64_t(end - begin);
+  for (int64_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    for (end = begin + 1; end < order.size() && order.shared(end) == prefix;) ++end;
+    const int64_t bucket = end - begin;
     quality.largest_bucket = std::max(quality.largest_bucket, bucket);
     if (bucket > 1) sharing += bucket;
   }

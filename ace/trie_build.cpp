@@ -5,7 +5,9 @@
 #include <limits>
 #include <new>
 
+#include "ace/lexicographic.h"
 #include "ace/trie_layout.h"
+#include "tensor/allocator.h"
 
 namespace ace {
 namespace {
@@ -29,11 +31,9 @@ class TrieBuilder {
   TrieBuilder(const Identifiers& identifiers, std::span<const int32_t> pool, const std::string& origin)
       : identifiers_(identifiers),
         positions_(identifiers.positions()),
-        table_(identifiers.tokens.data<int32_t>()),
-        order_(lexicographic_order(identifiers.tokens, positions_, pool)),
-        rows_(int64_t(order_.size())),
+        order_(identifiers.tokens, positions_, pool),
+        rows_(order_.size()),
         blocks_(std::clamp<int64_t>(rows_ / 16384, 1, 256)),
-        same_(std::make_unique_for_overwrite<uint16_t[]>(order_.size())),
         counts_(size_t(blocks_)) {
     count_all(origin);
     choose_forms();
@@ -43,6 +43,7 @@ class TrieBuilder {
     const TrieLayout::Places places = layout_.places(std::numeric_limits<int64_t>::max());
     constexpr std::align_val_t alignment{64};
     auto* base = static_cast<std::byte*>(::operator new(size_t(places.end), alignment));
+    tensor::prefer_large_pages(base, size_t(places.end));
     std::shared_ptr<const void> owner(base, [](void* block) { ::operator delete(block, alignment); });
     const std::vector<uint64_t> header = layout_.header();
     std::memcpy(base, header.data(), 8 * header.size());
@@ -59,8 +60,6 @@ class TrieBuilder {
     int64_t duplicate = -1;         ///< the first row that is the same as the row before
   };
 
-  const int32_t* row(int64_t i) const { return table_ + int64_t(order_[size_t(i)]) * positions_; }
-
   template <class Body>
   void each_block(const Body& body) const {
     kernels::Cpu().parallel(blocks_, 16 * positions_ * (rows_ / blocks_ + 1), [&](int64_t first, int64_t last) {
@@ -68,32 +67,25 @@ class TrieBuilder {
     });
   }
 
-  /// Asks for a row some steps ahead: in this order it stands anywhere in the table.
-  void prefetch(int64_t i) const { __builtin_prefetch(row(std::min(i + 24, rows_ - 1))); }
-
   void count_block(Count& count, int64_t begin, int64_t end) {
     count.children.assign(size_t(positions_), 0);
     count.counted.assign(size_t(positions_), 1);
     for (int64_t i = begin; i < end; ++i) {
-      prefetch(i);
-      const int32_t* const now = row(i);
+      order_.prefetch(i);
       int64_t same = 0;
+      int32_t next = 0;  // the token that counting on gives
       if (i > 0) {
-        const int32_t* const before = row(i - 1);
-        while (same < positions_ && now[same] == before[same]) ++same;
+        same = order_.shared(i);
         if (same == positions_) {
           count.duplicate = i;
           return;
         }
-        count.counted[size_t(same)] &= now[same] == before[same] + 1;
-      } else {
-        count.counted[0] &= now[0] == 0;
+        next = order_.token(i - 1, same) + 1;
       }
-      same_[size_t(i)] = uint16_t(same);
-      ++count.children[size_t(same)];
-      for (int64_t j = same + 1; j < positions_; ++j) {
+      for (int64_t j = same; j < positions_; ++j) {
         ++count.children[size_t(j)];
-        count.counted[size_t(j)] &= now[j] == 0;
+        count.counted[size_t(j)] &= order_.token(i, j) == next;
+        next = 0;
       }
     }
   }
@@ -103,8 +95,8 @@ class TrieBuilder {
     for (const Count& count : counts_) {
       if (count.duplicate < 0) continue;
       const int64_t i = count.duplicate;
-      tensor::fail("{}: items {} and {} have the same identifier [{}]", origin, order_[size_t(i - 1)],
-                   order_[size_t(i)], fmt::join(row(i), row(i) + positions_, ", "));
+      tensor::fail("{}: items {} and {} have the same identifier [{}]", origin, order_.item(i - 1), order_.item(i),
+                   fmt::join(identifiers_.row(order_.item(i)), ", "));
     }
   }
 
@@ -149,10 +141,11 @@ class TrieBuilder {
     each_block([&](size_t b, int64_t begin, int64_t end) {
       std::vector<int64_t> next = counts_[b].children;  // the number of the next child of each level
       for (int64_t i = begin; i < end; ++i) {
-        items[i] = order_[size_t(i)];
-        for (int64_t j = same_[size_t(i)]; j < positions_; ++j) {
+        order_.prefetch(i);
+        items[i] = order_.item(i);
+        for (int64_t j = i > 0 ? order_.shared(i) : 0; j < positions_; ++j) {
           const int64_t child = next[size_t(j)]++;
-          if (token[size_t(j)]) token[size_t(j)][child] = uint32_t(row(i)[j]);
+          if (token[size_t(j)]) token[size_t(j)][child] = uint32_t(order_.token(i, j));
           if (j + 1 < positions_) first[size_t(j + 1)][child] = uint32_t(next[size_t(j + 1)]);
         }
       }
@@ -194,11 +187,9 @@ class TrieBuilder {
 
   const Identifiers& identifiers_;
   const int64_t positions_;
-  const int32_t* const table_;
-  const std::vector<int32_t> order_;
+  const LexicographicOrder order_;
   const int64_t rows_, blocks_;
-  std::unique_ptr<uint16_t[]> same_;  ///< [rows] how many positions a row shares with the row before
-  std::vector<Count> counts_;         ///< [blocks]
+  std::vector<Count> counts_;  ///< [blocks]
   TrieLayout layout_;
 };
 

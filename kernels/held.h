@@ -64,8 +64,6 @@ bool with_held(int64_t rows, int64_t cols, bool starts_fit, const F& f) {
     if (!starts_fit || cols % pack_size<T> != 0 || cols > Block::lanes * 16) return false;
     if (cols <= Warp::lanes * 16) {
       f(Held<Warp, T, 16>(), blocks_for(rows, Warp::warps));
-    } else if (cols <= Warp::lanes * 32) {
-      f(Held<Warp, T, 32>(), blocks_for(rows, Warp::warps));
     } else {
       f(Held<Block, T, 16>(), blocks_for(rows, 1));
     }

@@ -1,5 +1,8 @@
 #include "tensor/allocator.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -39,6 +42,13 @@ int64_t block_size(int64_t bytes) {
   const int64_t power = int64_t(std::bit_floor(uint64_t(bytes - 1)));  // power < bytes ≤ 2·power
   const int64_t step = std::max(alignment, power / 4);
   return (bytes + step - 1) / step * step;
+}
+
+void prefer_large_pages(void* block, size_t bytes) {
+  static const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(block) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(block) + bytes) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
 Storage CachingAllocator::allocate(int64_t bytes) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "ace/lexicographic.h"
 #include "tensor/error.h"
 #include "tensor/random.h"
 
@@ -95,7 +96,16 @@ TEST(LexicographicOrder, IsTheStableSortOfTheRows) {
     std::stable_sort(some.begin(), some.end(), before);
     std::vector<int32_t> ascending = some;
     std::sort(ascending.begin(), ascending.end());
-    EXPECT_EQ(lexicographic_order(tokens, identifiers.positions(), ascending), some);
+    const LexicographicOrder order(tokens, identifiers.positions(), ascending);
+    ASSERT_EQ(order.size(), int64_t(some.size()));
+    for (int64_t i = 0; i < order.size(); ++i) {
+      const Row row = row_of(identifiers, some[size_t(i)]);
+      EXPECT_EQ(order.item(i), some[size_t(i)]);
+      for (size_t j = 0; j < row.size(); ++j) EXPECT_EQ(order.token(i, int64_t(j)), row[j]);
+      if (i == 0) continue;
+      const Row before = row_of(identifiers, some[size_t(i - 1)]);
+      EXPECT_EQ(order.shared(i), std::mismatch(row.begin(), row.end(), before.begin()).first - row.begin());
+    }
   }
 }
 
