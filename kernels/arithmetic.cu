@@ -6,8 +6,8 @@
 namespace kernels {
 namespace {
 
-/// y = a ∘ b and its derivatives, of an operation that is told at run time: a branch that all threads take alike costs
-/// nothing beside the memory, and there is one kernel for four.
+/// y = a ∘ b, or its derivative by one of them, of an operation that is told at run time: a branch that all threads
+/// take alike costs nothing beside the memory, and there is one kernel for four.
 struct Value {
   Arithmetic which;
   template <class A>
@@ -17,18 +17,21 @@ struct Value {
     return y;
   }
 };
-template <template <class> class By>
 struct Derivative {
   Arithmetic which;
+  bool by_a;
   template <class A>
   __device__ A operator()(A a, A b) const {
     A d = 0;
-    with_arithmetic(which, [&](auto op) { d = By<decltype(op)>::value(a, b); });
+    with_arithmetic(which, [&](auto op) {
+      using Op = decltype(op);
+      d = by_a ? ByA<Op>::value(a, b) : ByB<Op>::value(a, b);
+    });
     return d;
   }
   Reads reads() const {
     Reads result = Reads::both;
-    with_arithmetic(which, [&](auto op) { result = By<decltype(op)>::reads; });
+    with_arithmetic(which, [&](auto op) { result = by_a ? ByA<decltype(op)>::reads : ByB<decltype(op)>::reads; });
     return result;
   }
 };
@@ -124,8 +127,8 @@ constexpr int strip = 32, deep = 8;  ///< columns of a block of column_sums_kern
 
 /// Sums of columns: the line is kept, so neighbouring threads have neighbouring sums. A block has a strip of one kept
 /// line and a slice of the repeated ones.
-template <class F, class T>
-__global__ void column_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> sums) {
+template <class T>
+__global__ void column_sums_kernel(Lines lines, Operands<Derivative, T> addend, Sums<T> sums) {
   __shared__ double found[deep][strip];
   const int64_t strips = (lines.length + strip - 1) / strip;
   const int64_t begin = blockIdx.y * sums.slice, end = std::min(begin + sums.slice, lines.repeated.count);
@@ -149,8 +152,8 @@ __global__ void column_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> s
 
 /// Sums along lines: a team has a slice of one sum's addends. None begins past the last: there are fewer slices than
 /// addends in one.
-template <class Team, class F, class T>
-__global__ void line_sums_kernel(Lines lines, Operands<F, T> addend, Sums<T> sums) {
+template <class Team, class T>
+__global__ void line_sums_kernel(Lines lines, Operands<Derivative, T> addend, Sums<T> sums) {
   const Team team;
   const int64_t addends = lines.repeated.count * lines.length;
   each_row(team, sums.count * sums.slices, [&](int64_t unit) {
@@ -172,13 +175,13 @@ void finish(Cuda cuda, const Sums<T>& sums) {
   }
 }
 
-template <class F, class T>
-void backward(Cuda cuda, const Broadcast& shape, int64_t (Broadcast::*wanted)[Broadcast::max_rank], F f, const T* a,
-              const T* b, const T* dy, Grad<T> g) {
+template <class T>
+void backward(Cuda cuda, const Broadcast& shape, Derivative f, const T* a, const T* b, const T* dy, Grad<T> g) {
   const Broadcast s = collapse(shape);
-  const Lines lines(s, s.*wanted);
+  const Lines lines(s, f.by_a ? s.a_stride : s.b_stride);
   const int reads = int(f.reads());
-  const Operands<F, T> from(f, s, reads & int(Reads::a) ? a : nullptr, reads & int(Reads::b) ? b : nullptr, dy);
+  const Operands<Derivative, T> from(f, s, reads & int(Reads::a) ? a : nullptr, reads & int(Reads::b) ? b : nullptr,
+                                     dy);
   const int64_t kept = lines.kept.count, repeated = lines.repeated.count;
   if (lines.line_kept && lines.repeated.rank == 0) {
     elements(cuda, lines, from, g);  // nowhere repeated, so g is walked as y is
@@ -187,13 +190,13 @@ void backward(Cuda cuda, const Broadcast& shape, int64_t (Broadcast::*wanted)[Br
     const Sums<T> sums(cuda, g, kept * lines.length, repeated, strips, 8 * deep);
     if (!sums.ready()) return;
     const dim3 blocks(blocks_for(strips, 1).x, unsigned(sums.slices));
-    launch(column_sums_kernel<F, T>, blocks, dim3(strip, deep), 0, cuda.stream(), lines, from, sums);
+    launch(column_sums_kernel<T>, blocks, dim3(strip, deep), 0, cuda.stream(), lines, from, sums);
     finish(cuda, sums);
   } else {
     const Sums<T> sums(cuda, g, kept, repeated * lines.length, kept, 4096);
     if (!sums.ready()) return;
     with_team(kept * sums.slices, sums.slice, [&](auto team, dim3 blocks) {
-      launch(line_sums_kernel<decltype(team), F, T>, blocks, team.threads, 0, cuda.stream(), lines, from, sums);
+      launch(line_sums_kernel<decltype(team), T>, blocks, team.threads, 0, cuda.stream(), lines, from, sums);
     });
     finish(cuda, sums);
   }
@@ -217,13 +220,13 @@ void arithmetic(Cuda cuda, Arithmetic which, const Broadcast& shape, const T* a,
 template <class T>
 void arithmetic_backward_a(Cuda cuda, Arithmetic which, const Broadcast& shape, const T* a, const T* b, const T* dy,
                            Grad<T> da) {
-  backward(cuda, shape, &Broadcast::a_stride, Derivative<ByA>{which}, a, b, dy, da);
+  backward(cuda, shape, {which, true}, a, b, dy, da);
 }
 
 template <class T>
 void arithmetic_backward_b(Cuda cuda, Arithmetic which, const Broadcast& shape, const T* a, const T* b, const T* dy,
                            Grad<T> db) {
-  backward(cuda, shape, &Broadcast::b_stride, Derivative<ByB>{which}, a, b, dy, db);
+  backward(cuda, shape, {which, false}, a, b, dy, db);
 }
 
 template <class T>

@@ -83,7 +83,7 @@ void expect_same_again(const Run& run) {
 inline const std::vector<int64_t> device_lengths = {1, 7, 32, 33, 251, 1031};
 
 /// Lengths of rows that a warp or a block holds in registers, where they begin at a multiple of 16 bytes.
-inline const std::vector<int64_t> held_lengths = {8, 264, 1032};
+inline const std::vector<int64_t> held_lengths = {8, 264, 520};
 
 /// f(cols, skipped) for rows that are walked by plain teams, and for rows in registers where nothing is skipped.
 template <class F>
