@@ -14,9 +14,10 @@ struct KMeans {
 };
 
 /// After the mini-batches each centroid moves to the mean of all its members, once, as scikit-learn's do not: a step of
-/// rate 1/count stays where the last batches left it. Rows are read by batches and then in two passes; a start is drawn
-/// from a sample, three batches or three rows a cluster, and no more than two of those are held together. N < K fails
-/// and names the setting that would do. The same seed gives the same clusters with any number of threads.
+/// rate 1/count stays where the last batches left it. Rows are read by batches, for the start by samples of three
+/// batches or three rows a cluster, and then in two passes: held together only where they are no more than a sample.
+/// Fewer rows than clusters fail; the message names the setting that would do. The same seed gives the same clusters
+/// with any number of threads.
 KMeans fit_kmeans(const Rows& x, const Settings::KMeans& settings, uint64_t seed);
 /// Labels and inertia of x under given centroids, in one pass.
 KMeans assign_kmeans(const Rows& x, const tensor::Tensor& centroids);
