@@ -22,8 +22,8 @@ struct BeamOptions {
   bool constrained = true;  ///< only prefixes that the trie knows
 };
 
-/// Beam search over identifiers (spec section 7): at each position every kept prefix is extended by its children in the
-/// trie (by every token, when unconstrained), and the best `beam` extensions are kept; equal scores prefer the
+/// Beam search over identifiers (paper section 3.5): at each position every kept prefix is extended by its children in
+/// the trie (by every token, when unconstrained), and the best `beam` extensions are kept; equal scores prefer the
 /// lexicographically smaller prefix, in the final list the smaller item. Scores are normalised over the whole
 /// vocabulary before the restriction, so a step needs all logits of its position, not only the allowed ones. Per query
 /// at most `beam` distinct hypotheses, best first; fewer when the tree has fewer. An extension of probability 0 is

@@ -16,8 +16,8 @@ struct EvaluateOptions {
   std::optional<std::filesystem::path> corpus;  ///< where the corpus is now, when not at its recorded place
 };
 
-/// Recall@{1, 5, 10} and MRR@10 of a trained run (spec section 8), as JSON: on top the figures asked for, in `rows` all
-/// ways of ranking side by side: constrained and unconstrained beam search, BM25 over the training queries, chance;
+/// Recall@{1, 5, 10} and MRR@10 of a trained run (paper section 4.3), as JSON: on top the figures asked for, in `rows`
+/// all ways of ranking side by side: constrained and unconstrained beam search, BM25 over the training queries, chance;
 /// each over the whole corpus and over the test pool where that is smaller. A split without queries is an error.
 nlohmann::json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& options,
                         const Progress& progress);

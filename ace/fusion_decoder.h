@@ -6,7 +6,7 @@ namespace ace {
 using nn::Variable;
 using tensor::Tensor;
 
-/// The forms that the paper's decoder layer takes (spec sections 5 and 9).
+/// The forms of the paper's decoder layer: readings of Eq. 3 to 5 (ace/README.md, section 6), and Table 2's, unfused.
 struct FusionOptions {
   int64_t width = 512, heads = 8, inner = 2048;
   int64_t encoder_layers = 3;     ///< S
@@ -20,7 +20,7 @@ struct FusionOptions {
 ///   2. C_c = CoarseAttention(Y, Z);   G = (1/S) · C_c ⊙ σ(C_c)                                       (Eq. 2, 3)
 ///   3. C_i = FineAttention(Y, E_i);   α_i = σ(W_i [Y; C_i] + b_i);   L = Σ_i α_i ⊙ C_i              (Eq. 4, 5)
 ///   4. Y ← LN(Y + drop(G + L));   Y ← LN(Y + drop(FeedForward(Y)))                                      (Eq. 6)
-/// forward sees whole identifiers, step one position of them; both are made of attend_self and finish.
+/// forward sees whole identifiers, step one position of them; they differ in step 1 and have `finish` in common.
 class FusionDecoderLayer {
  public:
   FusionDecoderLayer(const FusionOptions& options, nn::Initializer& init);

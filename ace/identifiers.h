@@ -9,7 +9,7 @@
 
 namespace ace {
 
-/// The ID table (spec section 4): one row of J tokens per item, unique by construction.
+/// The ID table (paper section 3.2.3): one row of J tokens per item, unique by construction.
 struct Identifiers {
   tensor::Tensor tokens;            ///< [N, J] i32
   std::vector<int64_t> vocabulary;  ///< [J] sizes: K, C, …, C, U (…, U)
@@ -30,12 +30,12 @@ void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& voca
 /// several base-U digits, most significant first. prefixes: [N, P] i32 with the given vocabulary sizes.
 Identifiers add_unique(const tensor::Tensor& prefixes, const std::vector<int64_t>& vocabulary, int64_t unique);
 
-/// Hierarchical K-Means (spec section 9, table 2): cluster the rows of x into `clusters` ≥ 2, each cluster again, until
-/// a leaf holds at most `leaf` items; the last token counts within the leaf; rows are padded to one length with token
-/// 0.
+/// Hierarchical K-Means, in place of the RQ-VAE's tokens (paper, Table 2): cluster the rows of x into `clusters` ≥ 2,
+/// each cluster again, until a leaf holds at most `leaf` items; the last token counts within the leaf; rows are padded
+/// to one length with token 0.
 Identifiers hierarchical_identifiers(const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed);
 
-/// How well the codes spread (spec section 4): what `identify` prints and stores.
+/// How well the codes spread: what `identify` prints and stores.
 struct CodeUse {
   int64_t entries = 0, used = 0;
   double perplexity = 0;     ///< exp(entropy)

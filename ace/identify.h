@@ -6,10 +6,9 @@
 
 namespace ace {
 
-/// The offline half (spec sections 2 to 4): item embeddings → identifiers, the tokenizer, and a run folder that holds
-/// them. What came out, as JSON (README, "JSON"): items, inertia, reconstruction, coarse_used, codebooks,
-/// collision_rate, largest_bucket, capacity, advice; it is stored in the run as its quality report. Hand over
-/// a large corpus by std::move: its items go before the run reads its own.
+/// The offline half (paper section 3.2): item embeddings → identifiers, the tokenizer, and a run folder that holds
+/// them. What came out (README, "JSON") is stored in the run as its quality report. Hand over a large corpus by
+/// std::move: its items go before the run reads its own.
 Run identify(Corpus corpus, const Settings& settings, const std::filesystem::path& folder, const Progress& progress);
 
 }  // namespace ace

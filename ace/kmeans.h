@@ -6,22 +6,25 @@
 
 namespace ace {
 
-/// Mini-batch K-Means (Sculley 2010, as in scikit-learn's MiniBatchKMeans defaults; spec section 2).
+/// Mini-batch K-Means (Sculley 2010), with the defaults of scikit-learn's MiniBatchKMeans (paper section 4.2).
 struct KMeans {
   tensor::Tensor centroids;     ///< [K, D] f32
   std::vector<int32_t> labels;  ///< [N], argmin_j ‖x − μ_j‖², ties to the smaller index
   double inertia = 0;           ///< Σ_i ‖x_i − μ_label‖²
 };
 
-/// After the mini-batches each centroid moves to the mean of all its members, once: a step of rate 1/count stays where
-/// the last batches left it. Rows are read by batches and in two passes, never held together. N < K fails and names
-/// the setting that would do. The same seed gives the same clusters with any number of threads.
+/// After the mini-batches each centroid moves to the mean of all its members, once, as scikit-learn's do not: a step of
+/// rate 1/count stays where the last batches left it. Rows are read by batches, for the start by samples of three
+/// batches or three rows a cluster, and then in two passes: held together only where they are no more than a sample.
+/// Fewer rows than clusters fail; the message names the setting that would do. The same seed gives the same clusters
+/// with any number of threads.
 KMeans fit_kmeans(const Rows& x, const Settings::KMeans& settings, uint64_t seed);
 /// Labels and inertia of x under given centroids, in one pass.
 KMeans assign_kmeans(const Rows& x, const tensor::Tensor& centroids);
 /// Plain Lloyd iterations from k-means++ on x [N, D] f32 (small problems: codebook initialisation, the hierarchical
-/// tree), until no label changes. A cluster that loses all its points moves to the point farthest from its centroid.
-/// With fewer distinct points than clusters some centroids are equal, and of those the first has the points.
+/// tree): at most `iterations` of them, fewer when no label changes. A cluster that loses all its points moves to the
+/// point farthest from its centroid. With fewer distinct points than clusters some centroids are equal, and of those
+/// the first has the points.
 KMeans fit_lloyd(const tensor::Tensor& x, int64_t clusters, int64_t iterations, uint64_t seed);
 
 }  // namespace ace

@@ -6,7 +6,7 @@
 
 namespace ace {
 
-/// Recall@{1, 5, 10} and MRR@10 as fractions, over `queries` queries (spec section 8).
+/// Recall@{1, 5, 10} and MRR@10 as fractions, over `queries` queries (paper section 4.3).
 struct Measures {
   double recall_1 = 0, recall_5 = 0, recall_10 = 0, mrr_10 = 0;
   int64_t queries = 0;

@@ -5,10 +5,10 @@
 
 namespace ace {
 
-/// Keeps the codebooks of a residual quantiser alive (spec section 3). It counts for how many steps each entry went
-/// unused; one that reaches the limit is re-drawn: it becomes the residual of the batch that its codebook reconstructs
-/// worst, and is counted anew. Several that are due at once take different residuals. Codes are looked at when an entry
-/// may be due, and not at each step: on a GPU that would be waiting for it.
+/// Keeps the codebooks of a residual quantiser alive, of which the paper says nothing. It counts for how many steps
+/// each entry went unused; one that reaches the limit is re-drawn: it becomes the residual of the batch that its
+/// codebook reconstructs worst, and is counted anew. Several that are due at once take different residuals. Codes are
+/// looked at when an entry may be due, and not at each step: on a GPU that would be waiting for it.
 class Redraw {
  public:
   /// limit 0: never.

@@ -17,7 +17,7 @@ RetrieverOptions retriever_options(const Settings::Model& settings, int64_t voca
                                    const std::vector<int64_t>& identifiers);
 
 /// The retrieval model (paper section 3.4): text → p(identifier | text), position by position. Parameters carry the
-/// names of the file format (spec section 11).
+/// names of `retriever.safetensors` (README, "Tensors").
 class Retriever {
  public:
   Retriever(RetrieverOptions options, nn::Initializer& init);

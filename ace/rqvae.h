@@ -7,8 +7,8 @@
 
 namespace ace {
 
-/// The autoencoder of fine tokens (paper section 3.2.2; spec section 3): D → hidden … → latent and back, ELU after each
-/// layer but the last, and between the two a residual quantiser. Parameter names: spec section 11, `rqvae.safetensors`.
+/// The autoencoder of fine tokens (paper section 3.2.2): D → hidden … → latent and back, ELU after each layer but the
+/// last, and between the two a residual quantiser. Parameter names: README, "Tensors".
 class RqVae {
  public:
   /// sizes: D, hidden …, latent.

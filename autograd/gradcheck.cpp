@@ -11,22 +11,21 @@ using tensor::check;
 
 namespace {
 
-std::vector<Variable> leaves(std::span<const Tensor> inputs, std::span<const bool> wanted) {
+std::vector<Variable> leaves(std::span<const Tensor> inputs) {
   std::vector<Variable> result;
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    check(inputs[k].dtype() == tensor::DType::f64, "gradcheck: expected float64 inputs, found {}",
-          tensor::name_of(inputs[k].dtype()));
-    result.emplace_back(inputs[k].clone(), wanted.empty() || wanted[k]);
+  for (const Tensor& input : inputs) {
+    check(input.dtype() == tensor::DType::f64, "gradcheck: expected float64 inputs, found {}",
+          tensor::name_of(input.dtype()));
+    result.emplace_back(input.clone(), true);
   }
   return result;
 }
 
-/// Row i: the gradient of output i with respect to all wanted inputs, one after the other, by backward().
-std::vector<std::vector<double>> analytic_jacobian(const Function& f, std::span<const Tensor> inputs,
-                                                   std::span<const bool> wanted) {
+/// Row i: the gradient of output i with respect to all inputs, one after the other, by backward().
+std::vector<std::vector<double>> analytic_jacobian(const Function& f, std::span<const Tensor> inputs) {
   std::vector<std::vector<double>> rows;
   for (int64_t i = 0, outputs = 1; i < outputs; ++i) {
-    const std::vector<Variable> x = leaves(inputs, wanted);
+    const std::vector<Variable> x = leaves(inputs);
     const Variable y = f(x);
     outputs = y.elements();
     if (outputs == 0) break;
@@ -35,7 +34,6 @@ std::vector<std::vector<double>> analytic_jacobian(const Function& f, std::span<
     y.backward(unit);
     std::vector<double>& row = rows.emplace_back();
     for (const Variable& input : x) {
-      if (!input.requires_grad()) continue;
       if (input.gradient().defined()) {
         const auto values = input.gradient().values<double>();
         row.insert(row.end(), values.begin(), values.end());
@@ -49,15 +47,14 @@ std::vector<std::vector<double>> analytic_jacobian(const Function& f, std::span<
 
 }  // namespace
 
-GradcheckReport gradcheck(const Function& f, std::span<const Tensor> inputs, std::span<const bool> wanted) {
-  const auto analytic = analytic_jacobian(f, inputs, wanted);
+GradcheckReport gradcheck(const Function& f, std::span<const Tensor> inputs) {
+  const auto analytic = analytic_jacobian(f, inputs);
   GradcheckReport report;
   const NoGrad none;
-  const std::vector<Variable> x = leaves(inputs, wanted);
+  const std::vector<Variable> x = leaves(inputs);
   const auto evaluate = [&] { return f(x).value().clone(); };
   size_t column = 0;
   for (size_t k = 0; k < inputs.size(); ++k) {
-    if (!x[k].requires_grad()) continue;
     double* values = x[k].value().data<double>();
     for (int64_t j = 0; j < x[k].elements(); ++j, ++column) {
       const double centre = values[j], h = 1e-5 * std::max(1.0, std::abs(centre));

@@ -4,8 +4,9 @@
 
 namespace autograd {
 
-/// Every differentiable op there is. Each has a function of its name in functions.h, and a row of its name in the test
-/// table (tests/autograd/table.h), which a static_assert there compares with this list.
+/// Every differentiable op there is, and `leaf`, which none made. Each op has a function of its name in functions.h;
+/// all have a row of their name in the test table (tests/autograd/table.h), which a static_assert there compares with
+/// these.
 enum class Op {
   leaf,
   add,

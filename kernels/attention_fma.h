@@ -4,9 +4,9 @@
 namespace kernels::tiled {
 
 /// Products of tiles by fused multiply-adds in f32. A warp has 4 × 8 lanes; each has R rows and 4 columns of the
-/// scores, and R rows and a 32nd… of all columns of a product with them, so that R · 4 or more sums share what is read
-/// from shared memory in 16 bytes. Rows of tiles are shifted against each other by four banks, which keeps the eight
-/// lanes of a row apart.
+/// scores, and R rows and an eighth of all columns (four neighbours of every 32) of a product with them, so that R · 4
+/// or more sums share what is read from shared memory in 16 bytes. Rows of tiles are shifted against each other by four
+/// banks, which keeps the eight lanes of a row apart.
 template <int D, int R>
 struct Fma {
   using Number = float;

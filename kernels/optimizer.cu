@@ -100,8 +100,8 @@ __global__ void sum_kernel(const double* partial, int64_t n, double* total) {
   Block().each(1, [=](int64_t) { *total = sum; });
 }
 
-__global__ void prepare_kernel(double clip, double unscale, const double* squares, LossScale* loss, AdamStep* step) {
-  prepare(clip, unscale, *squares, *loss, *step);
+__global__ void prepare_kernel(double clip, const double* squares, LossScale* loss, AdamStep* step) {
+  prepare(clip, *squares, *loss, *step);
 }
 
 template <class T>
@@ -127,8 +127,8 @@ void gradient_squares(Cuda cuda, const AdamTensor<T>* tensors, int64_t count, in
   launch(sum_kernel, 1, Block::threads, 0, cuda.stream(), partial, runs, squares);
 }
 
-void prepare_step(Cuda cuda, double clip, double unscale, const double* squares, LossScale* loss, AdamStep* step) {
-  launch(prepare_kernel, 1, 1, 0, cuda.stream(), clip, unscale, squares, loss, step);
+void prepare_step(Cuda cuda, double clip, const double* squares, LossScale* loss, AdamStep* step) {
+  launch(prepare_kernel, 1, 1, 0, cuda.stream(), clip, squares, loss, step);
 }
 
 template <class T>

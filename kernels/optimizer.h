@@ -35,11 +35,11 @@ ACE_HD void update(LossScale& loss, bool finite) {
   loss.scale = loss.scale * 2 < loss.most ? loss.scale * 2 : loss.most;
 }
 
-/// What a step needs of the gradients' sum of squares: with u = unscale / scale and norm = √squares · u, it is skipped
-/// unless the norm is finite, and the gradients' factor is u · min(1, clip / norm), or u where clip is 0. The biases
-/// are those of the steps taken. Then the scale is updated.
-ACE_HD void prepare(double clip, double unscale, double squares, LossScale& loss, AdamStep& step) {
-  const double factor = unscale / loss.scale, norm = sqrt(squares) * factor;
+/// What a step needs of the gradients' sum of squares: with norm = √squares / scale, it is skipped unless the norm is
+/// finite, and the gradients' factor is min(1, clip / norm) / scale, or 1 / scale where clip is 0. The biases are those
+/// of the steps taken. Then the scale is updated.
+ACE_HD void prepare(double clip, double squares, LossScale& loss, AdamStep& step) {
+  const double factor = 1 / loss.scale, norm = sqrt(squares) * factor;
   step.skip = !(norm < infinity<double>);
   update(loss, !step.skip);
   if (step.skip) return;
@@ -102,7 +102,7 @@ void adam(Cuda, const AdamStep* step, const AdamTensor<T>* tensors, int64_t coun
 template <class T>
 void gradient_squares(Cuda, const AdamTensor<T>* tensors, int64_t count, int64_t total, double* squares);
 /// `prepare` where its numbers lie, without asking the host.
-void prepare_step(Cuda, double clip, double unscale, const double* squares, LossScale* loss, AdamStep* step);
+void prepare_step(Cuda, double clip, const double* squares, LossScale* loss, AdamStep* step);
 template <class T>
 void loss_gradient(Cuda, double share, const LossScale* loss, T* gradient);
 

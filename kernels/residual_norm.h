@@ -7,9 +7,9 @@ namespace kernels {
 /// Layer norm of a residual sum, over the last dimension of x and branch [rows, cols], cols ≥ 1: in plain steps
 /// dropout, add, layer_norm (dropout.h, arithmetic.h, layer_norm.h), here one pass over memory each way.
 ///   s_i = x_i + k_i branch_i,  k_i = keep_i / (1 − rate);   y = LN(s), its weight w and bias b [cols]
-///   dx_i = ds_i,  dbranch_i = k_i ds_i,  with the layer norm's ds_i = r (g_i − mean_j g_j − ŝ_i mean_j g_j ŝ_j), g = w
-///   dy dw_i = Σ_rows dy_i ŝ_i,  db_i = Σ_rows dy_i
-/// keep[i] is the factor k_i of the run's element i: an array, or what draws it.
+///   dx_i = ds_i,  dbranch_i = k_i ds_i,  ds_i = r (g_i − mean_j g_j − ŝ_i mean_j g_j ŝ_j),  g_i = w_i dy_i
+///   dw_i = Σ_rows dy_i ŝ_i,  db_i = Σ_rows dy_i
+/// with the layer norm's ŝ and r. keep[i] is the factor k_i of the run's element i: an array, or what draws it.
 template <class Team, class T, class Keep>
 ACE_HD void residual_run(Team team, const T* x, const T* branch, Keep keep, T* sum, int64_t n) {
   using A = Accumulator<T>;

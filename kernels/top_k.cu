@@ -31,10 +31,7 @@ template <class T>
 __device__ Followers followers_of(const Beams<T>& beams, int64_t row) {
   using Form = TreeLevel::Form;
   const TreeLevel& level = beams.level;
-  if (!level) {
-    if (!beams.mask) return {Form::counted, nullptr, beams.vocabulary};
-    return {Form::bits, beams.mask + row * mask_words(beams.vocabulary), beams.vocabulary};
-  }
+  if (!level) return {Form::counted, nullptr, beams.vocabulary};
   const int32_t node = beams.rank[row];
   if (level.form == Form::bits) return {Form::bits, level.bits(node), beams.vocabulary};
   const uint32_t first = level.first[node];

@@ -8,8 +8,8 @@
 namespace kernels {
 
 /// The rows of a beam search before a step. Query q owns rows q·width … (q + 1)·width − 1, of which the first alive[q]
-/// are kept prefixes; nothing is read of the others. What may follow a prefix is, one of three: the children of node
-/// rank[row] of `level`; the tokens in `mask`; with neither, every token.
+/// are kept prefixes; nothing is read of the others. What may follow a prefix: the children of node rank[row] of
+/// `level`; without one, every token.
 template <class T>
 struct Beams {
   const T* logits;       ///< [queries·width, vocabulary]: all of them, the normaliser needs those not allowed too
@@ -17,8 +17,7 @@ struct Beams {
   const int32_t* rank;   ///< [queries·width] ≥ 0, ascending with the prefix in lexicographic order, within a query
   const int32_t* alive;  ///< [queries]; below 0: the query's scores are not numbers, which its count says again
   int64_t queries, width, vocabulary;
-  TreeLevel level = {};            ///< of as many tokens
-  const uint64_t* mask = nullptr;  ///< [queries·width, mask_words(vocabulary)]
+  TreeLevel level = {};  ///< of as many tokens
 };
 
 /// One token more for the prefix of `row`.
@@ -33,7 +32,7 @@ struct Extension {
 };
 
 /// The best k extensions of each query's rows by tokens that may follow, best first:
-///   score(row, t) = score(row) + x_t − log Σ_v e^{x_v}          the sum is over the whole vocabulary, before the mask
+///   score(row, t) = score(row) + x_t − log Σ_v e^{x_v}          the sum is over the whole vocabulary, allowed or not
 /// found [queries, k], of which count[q] are there. An extension of probability 0 (score −∞) is never among them. A row
 /// without a log-softmax (a NaN, +∞, or −∞ alone among its logits) makes its query's count −1. k ≥ 1. No two rows of a
 /// query have the same rank, so that the order has no ties.
@@ -52,7 +51,6 @@ void top_k_plain(const Beams<T>& beams, int64_t k, Extension* found, int32_t* co
 template <class T>
 ACE_HD uint64_t allowed_word(const Beams<T>& beams, int64_t row, int64_t w) {
   if (beams.level) return tree_mask_word(beams.level, beams.rank[row], w);
-  if (beams.mask) return beams.mask[row * mask_words(beams.vocabulary) + w];
   return mask_of_first(beams.vocabulary, w);
 }
 

@@ -72,7 +72,7 @@ inline Vector<T> interleave(Vector<T> a, Vector<T> b) {
   (std::make_index_sequence<size_t(lanes<T>)>());
 }
 
-/// Transposes the square that `rows` holds, one vector a row, in log₂ perfect shuffles.
+/// Transposes the square that `rows` holds, one vector a row, in log₂ n perfect shuffles.
 template <class T>
 inline void transpose(Vector<T> (&rows)[lanes<T>]) {
   constexpr int n = lanes<T>;

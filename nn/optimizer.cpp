@@ -65,7 +65,7 @@ void Adam::step_all(Backend backend, double clip) {
   if constexpr (std::is_same_v<Backend, kernels::Cpu>) {
     state.squares = 0;
     for (const auto& t : tensors) state.squares += kernels::sum_of_squares(backend, t.gradient, t.n);
-    kernels::prepare(clip, 1, state.squares, state.progress, state.step);
+    kernels::prepare(clip, state.squares, state.progress, state.step);
     if (!state.step.skip) kernels::adam(backend, &state.step, tensors.data(), count);
   } else {
     const Tensor here(Shape{count * int64_t(sizeof tensors[0])}, DType::u8);
@@ -73,7 +73,7 @@ void Adam::step_all(Backend backend, double clip) {
     const Tensor list = tensor::constant(here, device_);
     const auto* const on_device = static_cast<const kernels::AdamTensor<T>*>(list.raw());
     kernels::gradient_squares(backend, on_device, count, total, &state.squares);
-    kernels::prepare_step(backend, clip, 1, &state.squares, &state.progress, &state.step);
+    kernels::prepare_step(backend, clip, &state.squares, &state.progress, &state.step);
     kernels::adam(backend, &state.step, on_device, count, total);
   }
 }

@@ -3,7 +3,7 @@
 
 namespace nn {
 
-/// Residual quantisation (spec section 3): code by code, each quantises what the ones before left over.
+/// Residual quantisation (section 3.2.2 of the paper): code by code, each quantises what the ones before left over.
 ///   r_0 = z;  v_m = argmin_j ‖r_{m−1} − e_m^j‖²;  r_m = r_{m−1} − sg[e_m^{v_m}];  Q(z) = Σ_m e_m^{v_m}
 struct Quantised {
   Variable straight_through;  ///< z + sg[Q(z) − z]  [B, latent]: Q's value, z's gradient

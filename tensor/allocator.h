@@ -32,7 +32,7 @@ class CachingAllocator {
   Storage allocate(int64_t bytes);
   /// Gives all cached blocks back to the system, unless they are kept.
   void release_cached();
-  /// +1: keeps cached blocks, since somebody will use them by their addresses; −1: one who does less.
+  /// +1: keeps cached blocks, since somebody will use them by their addresses; −1: one of them is done.
   void keep(int change);
   AllocatorStatistics statistics() const;
 

@@ -3,8 +3,8 @@
 
 #include "ace/retriever.h"
 
-/// Operations that the formulas of spec sections 3 and 5 need: multiplications and additions of matrix products, and
-/// nothing else. A product of [m, k] and [k, n] takes 2 m n k.
+/// Operations that the RQ-VAE and the retriever need (paper, sections 3.2.2 and 3.4): multiplications and additions of
+/// matrix products, and nothing else. A product of [m, k] and [k, n] takes 2 m n k.
 namespace tools::bench {
 
 /// Reading one text of `length` pieces: encoder, Z, and the decoder layers' keys and values.

@@ -40,7 +40,7 @@ void fill_numbers(const tensor::Tensor& x);
 /// Average number of pieces.
 double mean_length(const Texts& texts);
 
-/// Sizes of a retriever as spec section 5 has them, but for these.
+/// A retriever of the default size, but for these.
 struct ModelOptions {
   int64_t width = 512, layers = 3, vocabulary = 8192;
 };

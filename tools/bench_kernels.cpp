@@ -119,8 +119,8 @@ void add_kernels(CLI::App& app, const Flags& flags, Action& action) {
         ->type_name("TEXT");
     scenario.add_option("--seconds", options.seconds, "shortest time of a repetition; default 0.1")->type_name("S");
   };
-  add_scenario<Options>(app, flags, action, "kernels", "each kernel at the model's sizes and at large ones", define,
-                        kernels);
+  add_scenario<Options>(app, flags, action, "kernels",
+                        "the kernels of training and search, at the model's sizes and at large ones", define, kernels);
 }
 
 }  // namespace tools::bench

@@ -19,7 +19,7 @@ nlohmann::json changed_settings(const ace::Run& run) {
   return changed;
 }
 
-/// Numbers by module, the first two parts of a tensor's name: `encoder.layers`, `heads.0`.
+/// Numbers by module: a layer's (`encoder.layers.0`), else those of the first part of a tensor's name (`heads`).
 nlohmann::json parameter_counts(const ace::Run& run) {
   nlohmann::json counts = nlohmann::json::object();
   if (!run.has("retriever.safetensors")) return counts;

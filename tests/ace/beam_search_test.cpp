@@ -24,24 +24,6 @@ Found search(const Retriever& model, const Queries& queries, const Trie& trie, i
   return beam_search(model, nn::TextBatch::pack(queries), trie, {beam, constrained});
 }
 
-/// log p of the next token after each prefix, over the whole vocabulary, by Retriever::forward on the prefix.
-std::vector<double> next_log_p(const Retriever& model, const std::vector<int32_t>& query, const Row& prefix) {
-  const autograd::NoGrad inference;
-  nn::Pass pass;
-  const auto memory = model.encode(nn::TextBatch::pack(Queries{query}), pass);
-  Row padded = prefix;
-  padded.resize(size_t(model.positions()));
-  const Tensor identifiers = Tensor::of<int32_t>(Shape{1, model.positions()}, std::span<const int32_t>(padded));
-  const Tensor logits = model.forward(memory, identifiers, pass)[prefix.size()].value().to(DType::f64);
-  const auto x = logits.values<double>();
-  const double largest = *std::max_element(x.begin(), x.end());
-  double sum = 0;
-  for (const double value : x) sum += std::exp(value - largest);
-  std::vector<double> result;
-  for (const double value : x) result.push_back(value - largest - std::log(sum));
-  return result;
-}
-
 /// Beam search from the definition, over a dictionary of prefixes: scores by prefix, best first.
 std::vector<std::pair<double, Row>> naive(const Retriever& model, const std::vector<int32_t>& query,
                                           const std::vector<Row>& allowed, int64_t beam) {
@@ -49,7 +31,7 @@ std::vector<std::pair<double, Row>> naive(const Retriever& model, const std::vec
   for (int64_t level = 0; level < model.positions(); ++level) {
     std::map<Row, double> extended;
     for (const auto& [score, prefix] : kept) {
-      const std::vector<double> log_p = next_log_p(model, query, prefix);
+      const std::vector<double> log_p = tiny::next_log_p(model, query, prefix);
       for (const Row& row : allowed) {
         if (!std::equal(prefix.begin(), prefix.end(), row.begin())) continue;
         extended[Row(row.begin(), row.begin() + level + 1)] = score + log_p[size_t(row[size_t(level)])];
@@ -117,56 +99,6 @@ Retriever uniform(const RetrieverOptions& options) {
   Retriever model = tiny::retriever(options, 1);
   for (const nn::Parameter& p : nn::parameters(model)) tensor::fill_zero(p.variable.value());
   return model;
-}
-
-TEST(Retriever, AStepWithCachesEqualsForwardOnThePrefix) {
-  tensor::Random random(1);
-  for (const bool fusion : {true, false}) {
-    RetrieverOptions options = tiny::sizes({5, 4, 3, 6});
-    options.layer.fusion = fusion;
-    const Retriever model = tiny::retriever(options, 3, DType::f64);
-    const Queries queries = tiny::draw_queries(3, 6, random);
-    const autograd::NoGrad inference;
-    nn::Pass pass;
-    const auto memory = model.encode(nn::TextBatch::pack(queries), pass);
-    Retriever::Rows rows;
-    rows.offsets = Tensor::of<int32_t>(Shape{4}, {0, 2, 3, 6});  // two, one and three rows a query
-    std::vector<Row> ancestors;                                  // by position
-    Retriever::State state;
-    std::vector<Row> prefixes(6);
-    for (int64_t level = 0; level < 4; ++level) {
-      ancestors.push_back({0, 1, 2, 3, 4, 5});
-      rows.ancestors = tensor::zeros(Shape{level + 1, 6}, DType::i32);
-      for (size_t p = 0; p < ancestors.size(); ++p) {
-        std::ranges::copy(ancestors[p], rows.ancestors.data<int32_t>() + 6 * p);
-      }
-      Row inputs(6, 0);
-      for (size_t row = 0; level > 0 && row < 6; ++row) {
-        inputs[row] = model.embedding_row(level - 1, prefixes[row].back());
-      }
-      rows.inputs = Tensor::of<int32_t>(Shape{6}, inputs);
-      const Tensor logits = autograd::log_softmax(model.step(memory, rows, state)).value();
-      for (size_t row = 0; row < 6; ++row) {
-        const size_t query = row < 2 ? 0 : row < 3 ? 1 : 2;
-        const std::vector<double> expected = next_log_p(model, queries[query], prefixes[row]);
-        for (int64_t token = 0; token < logits.cols(); ++token) {
-          EXPECT_NEAR(logits.data<double>()[int64_t(row) * logits.cols() + token], expected[size_t(token)], 1e-12);
-        }
-      }
-      // Rows change places within their query, one of them twice and one not at all.
-      const std::vector<int32_t> chosen{1, 1, 2, 5, 3, 5};
-      for (Row& at : ancestors) {
-        const Row before = at;
-        for (size_t row = 0; row < 6; ++row) at[row] = before[size_t(chosen[row])];
-      }
-      std::vector<Row> next;
-      for (const int32_t row : chosen) {
-        next.push_back(prefixes[size_t(row)]);
-        next.back().push_back(int32_t(random.below(options.identifiers[size_t(level)])));
-      }
-      prefixes = std::move(next);
-    }
-  }
 }
 
 TEST(BeamSearch, WithABeamOfAllItemsItRanksThemLikeBruteForce) {

@@ -213,7 +213,7 @@ TEST(Searcher, ReturnsAtMostTopDistinctItemsBestFirst) {
             "search: expected a query with a visible character, found \" \\n\"");
 }
 
-/// Every form that the paper varies trains, resumes nothing, and is evaluated (spec section 9).
+/// Every form that the paper varies trains, resumes nothing, and is evaluated (its Tables 2 to 5).
 class Ablation : public testing::TestWithParam<const char*> {};
 
 TEST_P(Ablation, TrainsAndIsEvaluatedEndToEnd) {

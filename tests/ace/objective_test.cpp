@@ -45,7 +45,7 @@ struct Naive {
   double nll = 0, kl = 0;
 };
 
-/// The formulas of spec section 6, written down once more: logits [2B, V_j].
+/// Equations 7 and 8 of the paper, written down once more: logits [2B, V_j].
 Naive naive(const std::vector<Tensor>& logits, const Tensor& identifiers) {
   const int64_t batch = identifiers.size(0), positions = identifiers.size(1);
   Naive result;

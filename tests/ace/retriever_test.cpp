@@ -4,12 +4,15 @@
 
 #include <set>
 
-#include "ace/rqvae.h"
+#include "tests/ace/tiny.h"
 
 namespace ace {
 namespace {
 
 using Names = std::set<std::string>;
+using Row = std::vector<int32_t>;
+using tensor::DType;
+using tensor::Shape;
 
 template <class Module>
 Names names_of(const Module& module) {
@@ -80,16 +83,54 @@ TEST(Retriever, HasNoGatesAndNoFusionWithoutFusion) {
   EXPECT_EQ(names_of(retriever(false, false)), expected({"cross_attention"}, false));
 }
 
-TEST(RqVae, OwnsTheTensorsOfTheFileFormat) {
-  nn::Initializer init(1);
-  const RqVae model({10, 8, 6, 4, 3}, 2, 7, init);
-  Names names = {"codebooks.0 [7, 3]", "codebooks.1 [7, 3]"};
-  const std::vector<int64_t> sizes = {10, 8, 6, 4, 3};
-  for (size_t i = 0; i < 4; ++i) {
-    add_linear(names, fmt::format("encoder.{}", i), sizes[i + 1], sizes[i]);
-    add_linear(names, fmt::format("decoder.{}", i), sizes[3 - i], sizes[4 - i]);
+TEST(Retriever, AStepWithCachesEqualsForwardOnThePrefix) {
+  tensor::Random random(1);
+  for (const bool fusion : {true, false}) {
+    RetrieverOptions options = tiny::sizes({5, 4, 3, 6});
+    options.layer.fusion = fusion;
+    const Retriever model = tiny::retriever(options, 3, DType::f64);
+    const std::vector<Row> queries = tiny::draw_queries(3, 6, random);
+    const autograd::NoGrad inference;
+    nn::Pass pass;
+    const auto memory = model.encode(nn::TextBatch::pack(queries), pass);
+    Retriever::Rows rows;
+    rows.offsets = Tensor::of<int32_t>(Shape{4}, {0, 2, 3, 6});  // two, one and three rows a query
+    std::vector<Row> ancestors;                                  // by position
+    Retriever::State state;
+    std::vector<Row> prefixes(6);
+    for (int64_t level = 0; level < 4; ++level) {
+      ancestors.push_back({0, 1, 2, 3, 4, 5});
+      rows.ancestors = tensor::zeros(Shape{level + 1, 6}, DType::i32);
+      for (size_t p = 0; p < ancestors.size(); ++p) {
+        std::ranges::copy(ancestors[p], rows.ancestors.data<int32_t>() + 6 * p);
+      }
+      Row inputs(6, 0);
+      for (size_t row = 0; level > 0 && row < 6; ++row) {
+        inputs[row] = model.embedding_row(level - 1, prefixes[row].back());
+      }
+      rows.inputs = Tensor::of<int32_t>(Shape{6}, inputs);
+      const Tensor logits = autograd::log_softmax(model.step(memory, rows, state)).value();
+      for (size_t row = 0; row < 6; ++row) {
+        const size_t query = row < 2 ? 0 : row < 3 ? 1 : 2;
+        const std::vector<double> expected = tiny::next_log_p(model, queries[query], prefixes[row]);
+        for (int64_t token = 0; token < logits.cols(); ++token) {
+          EXPECT_NEAR(logits.data<double>()[int64_t(row) * logits.cols() + token], expected[size_t(token)], 1e-12);
+        }
+      }
+      // Rows change places within their query, one of them twice and one not at all.
+      const Row chosen{1, 1, 2, 5, 3, 5};
+      for (Row& at : ancestors) {
+        const Row before = at;
+        for (size_t row = 0; row < 6; ++row) at[row] = before[size_t(chosen[row])];
+      }
+      std::vector<Row> next;
+      for (const int32_t row : chosen) {
+        next.push_back(prefixes[size_t(row)]);
+        next.back().push_back(int32_t(random.below(options.identifiers[size_t(level)])));
+      }
+      prefixes = std::move(next);
+    }
   }
-  EXPECT_EQ(names_of(model), names);
 }
 
 }  // namespace

@@ -192,16 +192,17 @@ TEST(RqVae, EveryGradientIsThatOfTheStraightThroughEstimator) {
   }
 }
 
-TEST(RqVae, ItsParametersCarryTheNamesOfTheFileFormat) {
+TEST(RqVae, OwnsTheTensorsOfTheFileFormat) {
   nn::Initializer init(1);
-  const RqVae model({16, 8, 4, 2, 3}, 2, 5, init);
-  std::set<std::string> names;
-  for (const nn::Parameter& p : nn::parameters(model)) names.insert(p.name);
-  std::set<std::string> expected{"codebooks.0", "codebooks.1"};
-  for (const char* half : {"encoder", "decoder"}) {
-    for (int layer = 0; layer < 4; ++layer) {
-      for (const char* part : {"weight", "bias"}) expected.insert(fmt::format("{}.{}.{}", half, layer, part));
-    }
+  const std::vector<int64_t> sizes = {10, 8, 6, 4, 3};
+  const RqVae model(sizes, 2, 7, init);
+  std::multiset<std::string> names, expected = {"codebooks.0 [7, 3]", "codebooks.1 [7, 3]"};
+  for (const nn::Parameter& p : nn::parameters(model)) names.insert(p.name + " " + p.variable.shape().text());
+  for (size_t i = 0; i < 4; ++i) {
+    expected.insert(fmt::format("encoder.{}.weight [{}, {}]", i, sizes[i + 1], sizes[i]));
+    expected.insert(fmt::format("encoder.{}.bias [{}]", i, sizes[i + 1]));
+    expected.insert(fmt::format("decoder.{}.weight [{}, {}]", i, sizes[3 - i], sizes[4 - i]));
+    expected.insert(fmt::format("decoder.{}.bias [{}]", i, sizes[3 - i]));
   }
   EXPECT_EQ(names, expected);
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -71,6 +72,26 @@ inline std::vector<std::vector<int32_t>> draw_queries(int64_t count, int64_t lon
     query.push_back(2);
   }
   return queries;
+}
+
+/// log p of each token after `prefix`, over the whole vocabulary, by Retriever::forward.
+inline std::vector<double> next_log_p(const Retriever& model, const std::vector<int32_t>& query,
+                                      const std::vector<int32_t>& prefix) {
+  const autograd::NoGrad inference;
+  nn::Pass pass;
+  const auto memory = model.encode(nn::TextBatch::pack(std::vector<std::vector<int32_t>>{query}), pass);
+  std::vector<int32_t> padded = prefix;
+  padded.resize(size_t(model.positions()));
+  const tensor::Tensor identifiers =
+      tensor::Tensor::of<int32_t>(tensor::Shape{1, model.positions()}, std::span<const int32_t>(padded));
+  const tensor::Tensor logits = model.forward(memory, identifiers, pass)[prefix.size()].value().to(tensor::DType::f64);
+  const auto x = logits.values<double>();
+  const double largest = *std::max_element(x.begin(), x.end());
+  double sum = 0;
+  for (const double value : x) sum += std::exp(value - largest);
+  std::vector<double> result;
+  for (const double value : x) result.push_back(value - largest - std::log(sum));
+  return result;
 }
 
 /// Settings with which the sample of 100 items is identified and trained for two epochs in a second.

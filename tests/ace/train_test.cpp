@@ -8,7 +8,6 @@
 #include <sstream>
 #include <thread>
 
-#include "ace/objective.h"
 #include "ace/search.h"
 #include "ace/stop.h"
 #include "kernels/backend.h"

@@ -130,10 +130,10 @@ inline constexpr std::array table = {
 constexpr bool covers_every_op() {
   if (table.size() != size_t(Op::count)) return false;
   for (size_t i = 0; i < table.size(); ++i) {
-    if (table[i].op != Op(i)) return false;
+    if (table[i].op != Op(i) || name_of(Op(i)).empty()) return false;
   }
   return true;
 }
-static_assert(covers_every_op(), "every Op needs a row in the table, in the order of autograd/ops.h");
+static_assert(covers_every_op(), "every Op needs a name, and a row in the table, in the order of autograd/ops.h");
 
 }  // namespace autograd

@@ -164,8 +164,8 @@ TEST(PrepareOnDevice, IsTheHosts) {
   const Device<AdamStep> device_step(std::vector<AdamStep>{step});
   for (const double squares : {1e12, infinity<double>, 4e9, std::nan(""), 0.0, 1e9, 1e9}) {
     const Device<double> device_squares(std::vector<double>{squares});
-    prepare(0.5, 0.25, squares, loss, step);
-    prepare_step(Cuda(), 0.5, 0.25, device_squares.data(), device_loss.data(), device_step.data());
+    prepare(0.5, squares, loss, step);
+    prepare_step(Cuda(), 0.5, device_squares.data(), device_loss.data(), device_step.data());
     const LossScale found = device_loss.values()[0];
     const AdamStep found_step = device_step.values()[0];
     EXPECT_EQ(found.scale, loss.scale);

@@ -14,41 +14,40 @@ struct Found {
   std::vector<int32_t> count;
 };
 
-/// What run(find) leaves, where find(k) is the kernel's launch.
+/// What run(find) leaves, where find(k) is the kernel's launch. `level`: on the device.
 template <class T, class Run>
-Found on_device(const Step<T>& step, int64_t k, const TreeLevel& level, bool masked, const Run& run) {
+Found on_device(const Step<T>& step, int64_t k, const TreeLevel& level, const Run& run) {
   const Device<T> logits(step.logits);
   const Device<double> score(step.score);
   const Device<int32_t> rank(step.rank), alive(step.alive), count(step.queries());
-  const Device<uint64_t> mask(step.mask);
   const Device<Extension> found(step.queries() * k);
-  const Beams<T> beams{
-      logits, score, rank, alive, step.queries(), step.width, step.vocabulary, level, masked ? mask.data() : nullptr};
+  const Beams<T> beams{logits, score, rank, alive, step.queries(), step.width, step.vocabulary, level};
   run([&](int64_t few) { top_k(Cuda(), beams, few, found.data(), count.data()); });
   return {found.values(), count.values()};
 }
 template <class T>
-Found on_device(const Step<T>& step, int64_t k, const TreeLevel& level, bool masked) {
-  return on_device(step, k, level, masked, [=](const auto& find) { find(k); });
+Found on_device(const Step<T>& step, int64_t k, const TreeLevel& level) {
+  return on_device(step, k, level, [=](const auto& find) { find(k); });
+}
+template <class T>
+Found on_device(const Step<T>& step, int64_t k) {
+  return on_device(step, k, DeviceLevel(step.level).view);
 }
 
 /// The CPU twin on the same numbers, in the type that both compute in.
 template <class T>
-Found on_cpu(const Step<T>& step, int64_t k, bool masked) {
+Found on_cpu(const Step<T>& step, int64_t k, const TreeLevel& level) {
   using A = Accumulator<T>;
   const std::vector<A> logits = as<A>(step.logits);
   Found result{std::vector<Extension>(size_t(step.queries() * k)), std::vector<int32_t>(step.alive.size())};
-  const Beams<A> beams{logits.data(),
-                       step.score.data(),
-                       step.rank.data(),
-                       step.alive.data(),
-                       step.queries(),
-                       step.width,
-                       step.vocabulary,
-                       {},
-                       masked ? step.mask.data() : nullptr};
+  const Beams<A> beams{logits.data(),  step.score.data(), step.rank.data(), step.alive.data(),
+                       step.queries(), step.width,        step.vocabulary,  level};
   top_k(Cpu(), beams, k, result.list.data(), result.count.data());
   return result;
+}
+template <class T>
+Found on_cpu(const Step<T>& step, int64_t k) {
+  return on_cpu(step, k, step.level.view);
 }
 
 /// The same extensions, each list in the order of its own scores: those closer than what two ways to compute them may
@@ -77,26 +76,26 @@ TYPED_TEST(TopKOnDevice, FindsTheCpusExtensionsInItsOrder) {
       const Step<TypeParam> step({1, 5, 0, 11}, vocabulary, share, uint64_t(vocabulary));
       for (const int64_t k : {1, 5, 50, 2000}) {
         SCOPED_TRACE(testing::Message() << vocabulary << " tokens, share " << share << ", k " << k);
-        expect_same(on_device(step, k, {}, true), on_cpu(step, k, true), k);
+        expect_same(on_device(step, k), on_cpu(step, k), k);
       }
-      expect_same(on_device(step, 7, {}, false), on_cpu(step, 7, false), 7);
+      expect_same(on_device(step, 7, TreeLevel{}), on_cpu(step, 7, TreeLevel{}), 7);
     }
   }
 }
 
 TYPED_TEST(TopKOnDevice, LongRowsAreABlocks) {
   const Step<TypeParam> step({3, 1}, 1100, 0.5, 1);
-  for (const int64_t k : {4, 300}) expect_same(on_device(step, k, {}, true), on_cpu(step, k, true), k);
+  for (const int64_t k : {4, 300}) expect_same(on_device(step, k), on_cpu(step, k), k);
 }
 
-TYPED_TEST(TopKOnDevice, ALevelOfATreeRestrictsLikeTheMaskOfItsTokens) {
+TYPED_TEST(TopKOnDevice, EveryFormOfALevelRestrictsLikeTheCpusBits) {
   for (const int64_t vocabulary : {70, 300}) {
     for (const double share : {0.05, 1.0}) {
       const Step<TypeParam> step({2, 4}, vocabulary, share, uint64_t(vocabulary));
       for (const Form form : forms) {
         if (!fits(form, vocabulary) || (form == Form::counted && share < 1)) continue;
         const DeviceLevel level(Level(step.followers, vocabulary, form));
-        expect_same(on_device(step, 6, level.view, false), on_cpu(step, 6, true), 6);
+        expect_same(on_device(step, 6, level.view), on_cpu(step, 6), 6);
       }
     }
   }
@@ -108,7 +107,7 @@ TYPED_TEST(TopKOnDevice, TiesFallByPrefixAndTokenHoweverManyThereAre) {
   std::fill(step.logits.begin(), step.logits.end(), TypeParam(0.25f));
   std::fill(step.score.begin(), step.score.end(), -1.0);
   for (const int64_t k : {1, 7, 131, 300}) {
-    const Found found = on_device(step, k, {}, true), expected = on_cpu(step, k, true);
+    const Found found = on_device(step, k), expected = on_cpu(step, k);
     expect_same(found, expected, k);
     for (int64_t i = 1; i < std::min<int64_t>(k, found.count[0]); ++i) {
       EXPECT_LT(found.list[size_t(i - 1)], found.list[size_t(i)]);
@@ -122,7 +121,7 @@ TYPED_TEST(TopKOnDevice, GoodExtensionsThatOneThreadHoldsAreAllFound) {
     const bool good = i % 1024 % 32 < 2;
     step.logits[size_t(i)] = TypeParam(float(good ? 4 + i % 7 * 0.25 : 0.125));
   }
-  for (const int64_t k : {40, 130}) expect_same(on_device(step, k, {}, true), on_cpu(step, k, true), k);
+  for (const int64_t k : {40, 130}) expect_same(on_device(step, k), on_cpu(step, k), k);
 }
 
 TYPED_TEST(TopKOnDevice, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
@@ -134,16 +133,16 @@ TYPED_TEST(TopKOnDevice, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNega
   }
   step.logits[size_t(3 * 80 + 70)] = nan;
   step.logits[size_t(4 * 80 + 70)] = more;
-  const Found found = on_device(step, 100, {}, true);
+  const Found found = on_device(step, 100);
   EXPECT_EQ(found.count, (std::vector<int32_t>{81, -1, -1, -1, -1}));
-  expect_same(found, on_cpu(step, 100, true), 100);
+  expect_same(found, on_cpu(step, 100), 100);
 }
 
 /// Shared memory of 48 KiB with the kernel's own arrays, and more; a launch with less takes it from no recorded one.
 TYPED_TEST(TopKOnDevice, HasTheSharedMemoryThatItNeeds) {
   const Step<TypeParam> step({2}, 33, 1, 4);
-  for (const int64_t k : {1791, 2000}) expect_same(on_device(step, k, {}, true), on_cpu(step, k, true), k);
-  const Found replayed = on_device(step, 2000, {}, true, [](const auto& find) {
+  for (const int64_t k : {1791, 2000}) expect_same(on_device(step, k), on_cpu(step, k), k);
+  const Found replayed = on_device(step, 2000, DeviceLevel(step.level).view, [](const auto& find) {
     CudaGraph graph;
     graph.begin();
     find(2000);
@@ -151,14 +150,14 @@ TYPED_TEST(TopKOnDevice, HasTheSharedMemoryThatItNeeds) {
     find(1800);
     graph.launch();
   });
-  expect_same(replayed, on_cpu(step, 2000, true), 2000);
+  expect_same(replayed, on_cpu(step, 2000), 2000);
 }
 
 TYPED_TEST(TopKOnDevice, TwiceTheSameBits) {
   const Step<TypeParam> step({5, 3}, 128, 0.5, 9);
   expect_same_again([&] {
     std::vector<double> all;
-    const Found found = on_device(step, 9, {}, true);
+    const Found found = on_device(step, 9);
     for (const Extension& e : found.list) all.insert(all.end(), {e.score, double(e.row), double(e.token)});
     return all;
   });

@@ -7,16 +7,16 @@
 
 namespace kernels {
 
-/// A drawn step of a beam search, with what may follow as a mask and as a level of a tree. Dead rows hold NaN, and a
-/// node that no tree has.
+/// A drawn step of a beam search, and what may follow as a level of a tree. Dead rows hold NaN, and a node that no tree
+/// has.
 template <class T>
 struct Step {
   std::vector<T> logits;
   std::vector<double> score;
   std::vector<int32_t> rank, alive;
-  std::vector<uint64_t> mask;
   std::vector<Tokens> followers;  // by node of the tree, which is a row's rank
   int64_t width = 1, vocabulary;
+  Level level{{}, 1, Form::bits};  // of `followers`
 
   /// alive_rows: of each query. share: of the tokens, how many may follow.
   Step(const std::vector<int32_t>& alive_rows, int64_t cols, double share, uint64_t seed)
@@ -25,16 +25,13 @@ struct Step {
     const int64_t all = rows();
     logits = draw<T>(all * cols, seed, -5, 5);
     score = draw<double>(all, seed + 1, -6, 0);
-    mask.resize(size_t(all * mask_words(cols)));
     followers.resize(size_t(all));
     rank.resize(size_t(all));
     const std::vector<double> chance = draw<double>(all * cols, seed + 2, 0, 1);
     for (int64_t r = 0; r < all; ++r) {
       rank[size_t(r)] = int32_t((r * stride() + 3) % all);  // beams stand by score, their prefixes anyhow
       for (int64_t t = 0; t < cols; ++t) {
-        if (chance[size_t(r * cols + t)] > share) continue;
-        mask[size_t(r * mask_words(cols) + t / 64)] |= uint64_t(1) << t % 64;
-        followers[size_t(rank[size_t(r)])].insert(t);
+        if (chance[size_t(r * cols + t)] <= share) followers[size_t(rank[size_t(r)])].insert(t);
       }
       const double nan = std::numeric_limits<double>::quiet_NaN();
       if (lives(r)) continue;
@@ -45,16 +42,17 @@ struct Step {
       const auto first = score.begin() + q * width;
       std::sort(first, first + std::max(0, alive[size_t(q)]), std::greater<>());
     }
+    level = Level(followers, vocabulary, Form::bits);
   }
   int64_t queries() const { return int64_t(alive.size()); }
   int64_t rows() const { return queries() * width; }
   bool lives(int64_t r) const { return r % width < alive[size_t(r / width)]; }
 
-  Beams<T> beams(bool masked) const {
-    return {logits.data(), score.data(), rank.data(),
-            alive.data(),  queries(),    width,
-            vocabulary,    {},           masked ? mask.data() : nullptr};
+  /// Without a level every token may follow.
+  Beams<T> beams(const TreeLevel& restriction) const {
+    return {logits.data(), score.data(), rank.data(), alive.data(), queries(), width, vocabulary, restriction};
   }
+  Beams<T> beams() const { return beams(level.view); }
 
  private:
   int64_t stride() const {  // no common divisor with the number of rows

@@ -59,26 +59,24 @@ TYPED_TEST(TopK, EqualsThePlainFormBitForBit) {
   for (const int64_t vocabulary : {1, 2, 63, 64, 65, 128, 300}) {
     for (const double share : {0.02, 0.5, 1.0}) {
       const Step<TypeParam> step({1, 5, 0, 17, 3}, vocabulary, share, uint64_t(vocabulary));
-      for (const bool masked : {true, false}) {
+      for (const TreeLevel& level : {step.level.view, TreeLevel{}}) {
         for (const int64_t k : {1, 5, 50, 6000}) {
           SCOPED_TRACE(testing::Message() << vocabulary << " tokens, share " << share << ", k " << k);
-          expect_equal(fast(step.beams(masked), k), plain(step.beams(masked), k));
+          expect_equal(fast(step.beams(level), k), plain(step.beams(level), k));
         }
       }
     }
   }
 }
 
-TYPED_TEST(TopK, ALevelOfATreeRestrictsLikeTheMaskOfItsTokens) {
+TYPED_TEST(TopK, EveryFormOfALevelRestrictsLikeTheBits) {
   for (const int64_t vocabulary : {5, 64, 200, 300}) {
     for (const double share : {0.02, 0.4, 1.0}) {
       const Step<TypeParam> step({1, 5, 0, 17, 3}, vocabulary, share, uint64_t(vocabulary));
       for (const Form form : forms) {
         if (!fits(form, vocabulary) || (form == Form::counted && share < 1)) continue;
         const Level level(step.followers, vocabulary, form);
-        Beams<TypeParam> beams = step.beams(false);
-        beams.level = level.view;
-        for (const int64_t k : {1, 7, 2000}) expect_equal(fast(beams, k), plain(step.beams(true), k));
+        for (const int64_t k : {1, 7, 2000}) expect_equal(fast(step.beams(level.view), k), plain(step.beams(), k));
       }
     }
   }
@@ -87,13 +85,14 @@ TYPED_TEST(TopK, ALevelOfATreeRestrictsLikeTheMaskOfItsTokens) {
 TYPED_TEST(TopK, ScoresAreLogSoftmaxOverTheWholeVocabulary) {
   const int64_t vocabulary = 70;
   const Step<TypeParam> step({2, 3}, vocabulary, 0.4, 5);
-  const Found found = fast(step.beams(true), 1000);
-  int64_t allowed = 0, listed = 0;
-  for (int64_t i = 0; i < step.rows() * 2; ++i) allowed += step.lives(i / 2) ? std::popcount(step.mask[size_t(i)]) : 0;
+  const Found found = fast(step.beams(), 1000);
+  size_t allowed = 0, listed = 0;
+  const auto followers = [&](int64_t row) -> const Tokens& { return step.followers[size_t(step.rank[size_t(row)])]; };
+  for (int64_t row = 0; row < step.rows(); ++row) allowed += step.lives(row) ? followers(row).size() : 0;
   for (const auto& list : found.lists) {
-    listed += int64_t(list.size());
+    listed += list.size();
     for (const Extension& e : list) {
-      EXPECT_TRUE(step.mask[size_t(e.row * 2 + e.token / 64)] >> e.token % 64 & 1);
+      EXPECT_TRUE(followers(e.row).contains(e.token));
       const TypeParam* const x = step.logits.data() + e.row * vocabulary;
       double total = 0;
       for (int64_t t = 0; t < vocabulary; ++t) total += std::exp(double(x[t]));
@@ -107,10 +106,10 @@ TYPED_TEST(TopK, EqualScoresPreferTheSmallerPrefix) {
   Step<TypeParam> step({3, 2}, 130, 1, 6);  // three rows, two and a dead one
   std::fill(step.logits.begin(), step.logits.end(), TypeParam(0.25));
   std::fill(step.score.begin(), step.score.end(), -1.0);
-  step.rank = {9, 4, 6, 1, 0, 0};
+  step.rank = {5, 2, 4, 1, 0, 0};
   for (const int64_t k : {1, 7, 129, 131, 390}) {
-    const Found found = fast(step.beams(true), k);
-    expect_equal(found, plain(step.beams(true), k));
+    const Found found = fast(step.beams(), k);
+    expect_equal(found, plain(step.beams(), k));
     for (size_t i = 0; i < found.lists[0].size(); ++i) {
       EXPECT_EQ(found.lists[0][i].row, i < 130 ? 1 : i < 260 ? 2 : 0);
       EXPECT_EQ(found.lists[0][i].token, int32_t(i % 130));
@@ -123,7 +122,7 @@ TYPED_TEST(TopK, SmallDifferencesAndHugeScoresAreNotLost) {
   const TypeParam little = std::numeric_limits<TypeParam>::epsilon();
   for (size_t i = 0; i < step.logits.size(); ++i) step.logits[i] = 1 + little * TypeParam((i * 31) % 17);
   for (size_t r = 0; r < 8; ++r) step.score[r] = -1e30, step.score[8 + r] = -1e-30 * double(r);
-  for (const int64_t k : {1, 3, 20}) expect_equal(fast(step.beams(true), k), plain(step.beams(true), k));
+  for (const int64_t k : {1, 3, 20}) expect_equal(fast(step.beams(), k), plain(step.beams(), k));
 }
 
 TYPED_TEST(TopK, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
@@ -135,9 +134,9 @@ TYPED_TEST(TopK, ProbabilityZeroIsNeverFoundAndNoNumbersMakeTheCountNegative) {
   }
   step.logits[size_t(3 * 80 + 70)] = nan;                  // row 3
   step.logits[size_t(4 * 80 + 70)] = infinity<TypeParam>;  // row 4
-  const Found found = fast(step.beams(true), 500);
+  const Found found = fast(step.beams(), 500);
   EXPECT_EQ(found.count, (std::vector<int32_t>{81, -1, -1, -1, -1}));
-  expect_equal(found, plain(step.beams(true), 500));
+  expect_equal(found, plain(step.beams(), 500));
   for (const Extension& e : found.lists[0]) EXPECT_GT(e.score, -infinity<double>);
 }
 
@@ -145,7 +144,7 @@ TYPED_TEST(TopK, IsTheSameWithAnyNumberOfThreads) {
   const Step<TypeParam> step(std::vector<int32_t>(40, 9), 128, 0.3, 9);
   expect_same_for_any_threads([&] {
     std::vector<double> all;
-    for (const auto& list : fast(step.beams(true), 12).lists) {
+    for (const auto& list : fast(step.beams(), 12).lists) {
       for (const Extension& e : list) all.insert(all.end(), {e.score, double(e.row), double(e.token)});
     }
     return all;
@@ -154,7 +153,7 @@ TYPED_TEST(TopK, IsTheSameWithAnyNumberOfThreads) {
 
 TYPED_TEST(TopK, ThereMayBeNoQueries) {
   const Step<TypeParam> step({}, 10, 1, 10);
-  EXPECT_TRUE(fast(step.beams(true), 3).count.empty());
+  EXPECT_TRUE(fast(step.beams(), 3).count.empty());
 }
 
 }  // namespace

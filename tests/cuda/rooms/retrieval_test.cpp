@@ -3,7 +3,6 @@
 #include <cmath>
 #include <csignal>
 
-#include "ace/evaluate.h"
 #include "ace/learner.h"
 #include "ace/rqvae.h"
 #include "ace/search.h"
