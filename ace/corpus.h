@@ -36,9 +36,17 @@ struct Corpus {
   int64_t width() const { return embeddings.cols(); }
 };
 
-/// Reads and checks the whole folder: UTF-8, JSON, unique ids, columns, known ids, row counts, finite vectors. Fails
+/// Reads and checks the whole folder: UTF-8, JSON, unique ids, columns, known ids, row counts, vectors that are finite
+/// and not all zeros. Fails
 /// with one line that names file and line.
 Corpus load_corpus(const std::filesystem::path& folder);
+/// What is wrong with the id of an item or a query, or null: it is empty or has a control character.
+const char* id_fault(std::string_view id);
+/// Fails, naming `file`, unless these are float16, float32 or float64 [items, D].
+void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& file);
+/// Fails, naming `file` and row, unless rows begin … end − 1 are finite in float32, in which all is computed, and none
+/// is all zeros there.
+void check_rows(const tensor::Tensor& x, int64_t begin, int64_t end, const std::string& file);
 /// Writes a corpus folder: built under a temporary name beside it, then renamed. Fails if `folder` exists.
 void write_corpus(const std::filesystem::path& folder, const Corpus& corpus);
 

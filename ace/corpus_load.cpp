@@ -30,9 +30,7 @@ void check_folder(const fs::path& folder) {
 
 std::string take_id(const Place& place, std::optional<std::string>& id) {
   place.check(id.has_value(), "\"_id\" missing");
-  place.check(!id->empty(), "\"_id\" is empty");
-  const bool control = std::any_of(id->begin(), id->end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; });
-  if (control) place.fail("\"_id\" {} has a control character", quote(*id));
+  if (const char* const fault = id_fault(*id)) place.fail("\"_id\" {} {}", quote(*id), fault);
   return std::move(*id);
 }
 
@@ -161,36 +159,19 @@ const char* row_fault(const Bits* row, int64_t cols, Limits<Bits> limits) {
     bad |= Bits(value + to_too_large);
   }
   if (bad & top) return "has a number that is not finite in float32";
-  if (!(nonzero & top)) return "is all zeros and cannot be normalised";
+  if (!(nonzero & top)) return "is all zeros";
   return nullptr;
 }
 
 template <class Bits>
-void check_rows(const tensor::Tensor& x, int64_t begin, int64_t end, Limits<Bits> limits, const std::string& file) {
+void check_rows_within(Limits<Bits> limits, const tensor::Tensor& x, int64_t begin, int64_t end,
+                       const std::string& file) {
   const auto* const data = static_cast<const Bits*>(x.raw());
   for (int64_t i = begin; i < end; ++i) {
     if (const char* const fault = row_fault(data + i * x.cols(), x.cols(), limits)) {
-      fail("{}: row {} (line {} of corpus.jsonl) {}", file, i, i + 1, fault);
+      fail("{}: row {} (from 0) {}", file, i, fault);
     }
   }
-}
-
-void check_values(const tensor::Tensor& x, int64_t begin, int64_t end, const std::string& file) {
-  if (x.dtype() == DType::f16) check_rows<uint16_t>(x, begin, end, {1, 0x7c00}, file);
-  if (x.dtype() == DType::f32) check_rows<uint32_t>(x, begin, end, {1, 0x7f800000}, file);
-  if (x.dtype() == DType::f64) {  // everything is computed in f32, so that its range holds
-    using F32 = std::numeric_limits<float>;
-    const auto bits = [](float x) { return std::bit_cast<uint64_t>(double(x)); };
-    check_rows<uint64_t>(x, begin, end, {bits(F32::denorm_min()), bits(F32::max()) + 1}, file);
-  }
-}
-
-void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& file) {
-  const DType type = x.dtype();
-  check((type == DType::f16 || type == DType::f32 || type == DType::f64) && x.rank() == 2 && x.cols() >= 1,
-        "{}: expected float16, float32 or float64 [N, D], found {} {}", file, name_of(type), x.shape());
-  check(x.rows() == int64_t(items), "{}: expected {} rows, one for each line of corpus.jsonl, found {}", file, items,
-        x.rows());
 }
 
 /// Adds the file of the embeddings to the checksum and checks its numbers, in one pass: it may be larger than memory.
@@ -202,7 +183,7 @@ void add_embeddings(Checksum& checksum, std::span<const std::byte> file, const t
   checksum.add(file.first(at));
   for (int64_t begin = 0; begin < x.rows(); begin += rows) {
     const int64_t end = std::min(begin + rows, x.rows());
-    check_values(x, begin, end, name);
+    check_rows(x, begin, end, name);
     const size_t size = size_t((end - begin) * row_bytes);
     checksum.add(file.subspan(at, size));
     at += size;
@@ -228,6 +209,29 @@ std::string checksum_of(const fs::path& folder, const tensor::Tensor& embeddings
 }
 
 }  // namespace
+
+const char* id_fault(std::string_view id) {
+  if (id.empty()) return "is empty";
+  const bool control = std::any_of(id.begin(), id.end(), [](char c) { return uint8_t(c) < 0x20 || c == 0x7f; });
+  return control ? "has a control character" : nullptr;
+}
+
+void check_rows(const tensor::Tensor& x, int64_t begin, int64_t end, const std::string& file) {
+  if (x.dtype() == DType::f16) check_rows_within<uint16_t>({1, 0x7c00}, x, begin, end, file);
+  if (x.dtype() == DType::f32) check_rows_within<uint32_t>({1, 0x7f800000}, x, begin, end, file);
+  if (x.dtype() == DType::f64) {  // everything is computed in f32, so that its range holds
+    using F32 = std::numeric_limits<float>;
+    const auto bits = [](float x) { return std::bit_cast<uint64_t>(double(x)); };
+    check_rows_within<uint64_t>({bits(F32::denorm_min()), bits(F32::max()) + 1}, x, begin, end, file);
+  }
+}
+
+void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& file) {
+  const DType type = x.dtype();
+  check((type == DType::f16 || type == DType::f32 || type == DType::f64) && x.rank() == 2 && x.cols() >= 1,
+        "{}: expected float16, float32 or float64 [N, D], found {} {}", file, name_of(type), x.shape());
+  check(x.rows() == int64_t(items), "{}: expected {} rows, one for each item, found {}", file, items, x.rows());
+}
 
 std::vector<Item> parse_items(std::string_view text, const std::string& file) {
   std::vector<Item> items;

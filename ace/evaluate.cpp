@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 
@@ -36,6 +37,13 @@ Task task_of(const Corpus& corpus, Split split) {
   return task;
 }
 
+/// Whether all that is relevant is in a pool (ascending): a ranking of the pool cannot find anything else.
+bool answered_by(const std::vector<int32_t>& pool, const Task& task) {
+  return std::ranges::all_of(task.relevant, [&](const std::vector<int32_t>& items) {
+    return std::ranges::all_of(items, [&](int32_t item) { return std::ranges::binary_search(pool, item); });
+  });
+}
+
 using Ranked = std::vector<std::vector<Hypothesis>>;
 
 Measures measures_of(const Task& task, const std::vector<std::vector<int32_t>>& ranked) {
@@ -66,7 +74,11 @@ class Evaluator {
  public:
   Evaluator(const Run& run, const Settings& settings, const Task& task, const Progress& progress)
       : settings_(settings), task_(task), progress_(progress), searcher_(run, settings) {
-    for (const Query* query : task.queries) tokens_.push_back(searcher_.encode(query->text));
+    for (const Query* query : task.queries) {
+      bool cut = false;
+      tokens_.push_back(searcher_.encode(query->text, &cut));
+      cut_queries_ += cut;
+    }
   }
 
   /// With three beams, R@1 comes from the first, R@5 from the second, R@10 and MRR@10 from the third.
@@ -92,6 +104,7 @@ class Evaluator {
     return result;
   }
   const Trie& whole() const { return searcher_.trie(); }
+  int64_t cut_queries() const { return cut_queries_; }
 
  private:
   Ranked search(const Trie& trie, const std::string& stage, const BeamOptions& options) {
@@ -111,6 +124,7 @@ class Evaluator {
   const Progress& progress_;
   Searcher searcher_;
   std::vector<std::vector<int32_t>> tokens_;
+  int64_t cut_queries_ = 0;
 };
 
 json bm25_row(const Bm25& bm25, const Task& task, const std::string& pool, std::span<const int32_t> items) {
@@ -148,8 +162,11 @@ json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& o
   std::vector<int32_t> everything(corpus.items.size());
   std::iota(everything.begin(), everything.end(), 0);
   const std::vector<int32_t> tested = test_pool(corpus);
-  const bool two_pools = !tested.empty() && tested.size() < everything.size();
+  const bool answered = answered_by(tested, task);
   check(options.pool == "all" || !tested.empty(), "{}: no item belongs to the test pool", corpus.folder.string());
+  check(options.pool == "all" || answered, "{}: pool test: some items that qrels/{}.tsv judges are not in it",
+        corpus.folder.string(), split_names[size_t(options.split)]);
+  const bool two_pools = answered && tested.size() < everything.size();
 
   Evaluator evaluator(run, settings, task, progress);
   const Bm25 bm25{training_texts(corpus)};
@@ -175,6 +192,7 @@ json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& o
   rows.insert(rows.end(), plain.begin(), plain.end());
   top["rows"] = rows;
   top["split"] = split_names[size_t(options.split)];
+  top["cut_queries"] = evaluator.cut_queries();
   return top;
 }
 

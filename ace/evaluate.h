@@ -18,7 +18,9 @@ struct EvaluateOptions {
 
 /// Recall@{1, 5, 10} and MRR@10 of a trained run (paper section 4.3), as JSON: on top the figures asked for, in `rows`
 /// all ways of ranking side by side: constrained and unconstrained beam search, BM25 over the training queries, chance;
-/// each over the whole corpus and over the test pool where that is smaller. A split without queries is an error.
+/// each over the whole corpus and over the test pool, where that is smaller and holds all that is relevant to the
+/// split's queries; to ask for it where it does not is an error, and so is a split without queries. `cut_queries`: how
+/// many were longer than tokenizer.max_tokens.
 nlohmann::json evaluate(const Run& run, const Settings& settings, const EvaluateOptions& options,
                         const Progress& progress);
 

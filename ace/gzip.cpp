@@ -11,10 +11,12 @@
 namespace ace {
 
 std::string read_gzip(const std::filesystem::path& path, size_t limit) {
-  tensor::check(!std::filesystem::is_directory(path), "{}: expected a file, found a folder", path.string());
+  const std::string name = tensor::name_of(path);
+  std::error_code ignored;
+  tensor::check(!std::filesystem::is_directory(path, ignored), "{}: expected a file, found a folder", name);
   errno = 0;
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), &gzclose);
-  tensor::check(file != nullptr, "{}: {}", path.string(), std::strerror(errno ? errno : ENOMEM));
+  tensor::check(file != nullptr, "{}: cannot open: {}", name, std::strerror(errno ? errno : ENOMEM));
   constexpr size_t step = 1 << 18;
   std::string text;
   while (true) {
@@ -22,11 +24,12 @@ std::string read_gzip(const std::filesystem::path& path, size_t limit) {
     text.resize(size + step);
     const int count = gzread(file.get(), text.data() + size, unsigned(step));
     int code = Z_OK;
-    const char* message = gzerror(file.get(), &code);
+    std::string_view message = gzerror(file.get(), &code);
+    if (message.starts_with(path.string() + ": ")) message.remove_prefix(path.string().size() + 2);
     tensor::check(count >= 0 && (code == Z_OK || code == Z_STREAM_END), "{}: expected a whole gzip file, found: {}",
-                  path.string(), code == Z_ERRNO ? std::strerror(errno) : message);
+                  name, code == Z_ERRNO ? std::strerror(errno) : message);
     text.resize(size + size_t(count));
-    tensor::check(text.size() <= limit, "{}: expected at most {} bytes of text, found more", path.string(), limit);
+    tensor::check(text.size() <= limit, "{}: expected at most {} bytes of text, found more", name, limit);
     if (count == 0) return text;
   }
 }

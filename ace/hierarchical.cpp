@@ -18,11 +18,10 @@ struct Node {
   std::vector<int32_t> items, path;
 };
 
-std::vector<int32_t> cluster_labels(const Rows& x, int64_t clusters, uint64_t seed) {
-  if (x.count() <= lloyd_items) return fit_lloyd(x.block(0, x.count()), clusters, lloyd_iterations, seed).labels;
-  Settings::KMeans settings;
-  settings.clusters = clusters;
-  return fit_kmeans(x, settings, seed).labels;
+std::vector<int32_t> cluster_labels(const Rows& x, Settings::KMeans settings, uint64_t seed) {
+  settings.clusters = std::min(settings.clusters, x.count());
+  if (x.count() > lloyd_items) return fit_kmeans(x, settings, seed).labels;
+  return fit_lloyd(x.block(0, x.count()), settings.clusters, lloyd_iterations, seed).labels;
 }
 
 /// Runs of equal length, in item order: as many as leaves are needed, at most `clusters`.
@@ -39,12 +38,11 @@ bool all_equal(const std::vector<int32_t>& labels) {
 
 /// Cuts a node that is too large for a leaf into its children. Items that clustering cannot tell apart are cut by
 /// index.
-std::vector<Node> children_of(const Node& node, const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed) {
-  const int64_t count = int64_t(node.items.size());
+std::vector<Node> children_of(const Node& node, const Rows& x, const Settings::KMeans& settings, int64_t leaf,
+                              uint64_t seed) {
+  const int64_t count = int64_t(node.items.size()), clusters = settings.clusters;
   std::vector<int32_t> labels;
-  if (node.path.size() < clustered_depth) {
-    labels = cluster_labels(x.only(node.items), std::min(clusters, count), seed);
-  }
+  if (node.path.size() < clustered_depth) labels = cluster_labels(x.only(node.items), settings, seed);
   if (labels.empty() || all_equal(labels)) labels = labels_by_index(count, clusters, leaf);
   std::vector<Node> children(static_cast<size_t>(clusters));
   for (size_t i = 0; i < labels.size(); ++i) children[size_t(labels[i])].items.push_back(node.items[i]);
@@ -62,7 +60,8 @@ std::vector<Node> children_of(const Node& node, const Rows& x, int64_t clusters,
 // one leaf differ in the counter, which stands at one position for all of them. Of two leaves neither path begins the
 // other, because a leaf has no children; so their rows differ at a position that both paths reach, before any counter
 // or padding. Hence a counter or a 0 of padding is never mistaken for a step of a longer path.
-Identifiers hierarchical_identifiers(const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed) {
+Identifiers hierarchical_identifiers(const Rows& x, const Settings::KMeans& settings, int64_t leaf, uint64_t seed) {
+  const int64_t clusters = settings.clusters;
   tensor::check(x.count() > 0, "identifiers: no items");
   tensor::check(clusters >= 2 && leaf >= 1,
                 "identifiers: expected a tree of at least 2 clusters and leaves of at least "
@@ -84,7 +83,7 @@ Identifiers hierarchical_identifiers(const Rows& x, int64_t clusters, int64_t le
       leaves.push_back(std::move(node));
       continue;
     }
-    for (Node& child : children_of(node, x, clusters, leaf, random.uint64())) open.push_back(std::move(child));
+    for (Node& child : children_of(node, x, settings, leaf, random.uint64())) open.push_back(std::move(child));
   }
 
   const int64_t positions = int64_t(vocabulary.size());

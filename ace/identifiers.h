@@ -30,10 +30,10 @@ void check_tokens(const tensor::Tensor& tokens, const std::vector<int64_t>& voca
 /// several base-U digits, most significant first. prefixes: [N, P] i32 with the given vocabulary sizes.
 Identifiers add_unique(const tensor::Tensor& prefixes, const std::vector<int64_t>& vocabulary, int64_t unique);
 
-/// Hierarchical K-Means, in place of the RQ-VAE's tokens (paper, Table 2): cluster the rows of x into `clusters` ≥ 2,
-/// each cluster again, until a leaf holds at most `leaf` items; the last token counts within the leaf; rows are padded
-/// to one length with token 0.
-Identifiers hierarchical_identifiers(const Rows& x, int64_t clusters, int64_t leaf, uint64_t seed);
+/// Hierarchical K-Means, in place of the RQ-VAE's tokens (paper, Table 2): cluster the rows of x into K ≥ 2, each
+/// cluster again, until a leaf holds at most `leaf` items; the last token counts within the leaf; rows are padded to
+/// one length with token 0.
+Identifiers hierarchical_identifiers(const Rows& x, const Settings::KMeans& settings, int64_t leaf, uint64_t seed);
 
 /// How well the codes spread: what `identify` prints and stores.
 struct CodeUse {

@@ -61,8 +61,7 @@ Coded code_with_rqvae(const Rows& x, const Settings& settings, const Progress& p
 Coded code_hierarchically(const Rows& x, const Settings& settings, const Progress& progress) {
   progress("hierarchical k-means", 0, 1);
   Coded coded;
-  coded.identifiers =
-      hierarchical_identifiers(x, settings.kmeans.clusters, settings.rqvae.entries, uint64_t(settings.seed));
+  coded.identifiers = hierarchical_identifiers(x, settings.kmeans, settings.rqvae.entries, uint64_t(settings.seed));
   coded.prefix = coded.identifiers.positions();
   progress("hierarchical k-means", 1, 1);
   return coded;

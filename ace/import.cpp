@@ -1,7 +1,6 @@
 #include "ace/import.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <unordered_set>
 
@@ -12,7 +11,6 @@
 namespace ace {
 namespace {
 
-using tensor::DType;
 using tensor::name_of;
 using tensor::Tensor;
 
@@ -30,31 +28,10 @@ Corpus read_source(const ImportOptions& options) {
   return read_beir(options.source);
 }
 
-template <class T>
-void check_finite(const Tensor& x, const std::filesystem::path& path) {
-  const auto values = x.values<const T>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(double(values[i]))) {
-      tensor::fail("{}: row {}, column {}: expected a finite number, found {}", name_of(path), int64_t(i) / x.cols(),
-                   int64_t(i) % x.cols(), double(values[i]));
-    }
-  }
-}
-
 Tensor read_embeddings(const std::filesystem::path& path, size_t items) {
   const Tensor x = tensor::read_npy(path);
-  const bool floating = x.dtype() == DType::f16 || x.dtype() == DType::f32 || x.dtype() == DType::f64;
-  tensor::check(floating && x.rank() == 2 && x.cols() > 0,
-                "{}: expected float16, float32 or float64 [N, D], found {} {}", name_of(path), name_of(x.dtype()),
-                x.shape());
-  tensor::check(x.rows() == int64_t(items), "{}: expected {} rows, one for each item, found {}", name_of(path), items,
-                x.rows());
-  if (x.dtype() == DType::f16)
-    check_finite<tensor::f16>(x, path);
-  else if (x.dtype() == DType::f32)
-    check_finite<float>(x, path);
-  else
-    check_finite<double>(x, path);
+  check_embeddings(x, items, name_of(path));
+  check_rows(x, 0, x.rows(), name_of(path));
   return x;
 }
 
@@ -105,8 +82,9 @@ void add_queries(Corpus& corpus, const std::filesystem::path& path) {
     const auto item = index.find(id);
     tensor::check(item != index.end(), "{}: the data set has no item {}", place, quote(id));
     Query query{json_string_or_empty(object, "_id", place), caption_text(json_string(object, "text", place), place)};
-    while (query.id.empty() || (!object.contains("_id") && ids.contains(query.id)))
-      query.id = fmt::format("q{}", number++);
+    const bool named = !query.id.empty();
+    while (!named && (query.id.empty() || ids.contains(query.id))) query.id = fmt::format("q{}", number++);
+    check_id(query.id, place);
     tensor::check(ids.insert(query.id).second, "{}: \"_id\" {} appears twice", place, quote(query.id));
     corpus.judgements[size_t(Split::train)].push_back({int32_t(corpus.queries.size()), item->second, 1});
     corpus.queries.push_back(std::move(query));

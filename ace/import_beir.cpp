@@ -3,6 +3,7 @@
 
 #include "ace/import_files.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 
 namespace ace {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 using Index = std::unordered_map<std::string, int32_t>;
 
 void add_id(Index& index, const std::string& id, const std::string& place) {
-  tensor::check(has_visible(id), "{}: \"_id\": expected a visible character, found {}", place, quote(id));
+  check_id(id, place);
   tensor::check(index.emplace(id, int32_t(index.size())).second, "{}: \"_id\" {} appears twice", place, quote(id));
 }
 
@@ -68,7 +69,7 @@ Corpus read_beir(const std::filesystem::path& folder) {
   bool any = false;
   for (size_t split = 0; split < 3; ++split) {
     const auto path = folder / "qrels" / fmt::format("{}.tsv", split_names[split]);
-    if (!std::filesystem::exists(path)) continue;
+    if (!tensor::exists(path)) continue;
     any = true;
     corpus.judgements[split] = read_qrels(path, queries, items);
   }

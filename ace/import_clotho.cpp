@@ -11,7 +11,7 @@ std::vector<CaptionedItem> read_clotho(const std::filesystem::path& folder) {
   bool any = false;
   for (size_t split = 0; split < 3; ++split) {
     const auto path = folder / fmt::format("clotho_captions_{}.csv", published[split]);
-    if (!std::filesystem::exists(path)) continue;
+    if (!tensor::exists(path)) continue;
     any = true;
     const std::string text = tensor::read_file(path), origin = tensor::name_of(path);
     CsvTable table(text, origin, {"file_name", "caption_1", "caption_2", "caption_3", "caption_4", "caption_5"});

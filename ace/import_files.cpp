@@ -1,7 +1,6 @@
 #include "ace/import_files.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "ace/gzip.h"
 #include "ace/text.h"
@@ -65,9 +64,7 @@ std::string json_string_or_empty(const nlohmann::json& object, const char* key, 
 
 int64_t whole_number(std::string_view text, const std::string& place) {
   int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  tensor::check(error == std::errc() && end == text.data() + text.size(), "{}: expected a whole number, found {}",
-                place, quote(text));
+  tensor::check(parse_number(text, value), "{}: expected a whole number, found {}", place, quote(text));
   return value;
 }
 
@@ -84,13 +81,19 @@ std::vector<std::string> tab_columns(std::string_view line, size_t count, const 
   return columns;
 }
 
+void check_id(std::string_view id, const std::string& place) {
+  tensor::check(has_visible(id), "{}: expected an id with a visible character, found {}", place, quote(id));
+  const char* const fault = id_fault(id);
+  tensor::check(fault == nullptr, "{}: id {} {}", place, quote(id), fault ? fault : "");
+}
+
 std::string caption_text(std::string_view text, const std::string& place) {
   tensor::check(has_visible(text), "{}: expected a text with a visible character, found {}", place, quote(text));
   return single_spaced(text);
 }
 
 CaptionedItem& CaptionedItems::add(const std::string& id, Split split, const std::string& place) {
-  tensor::check(has_visible(id), "{}: expected an item id, found {}", place, quote(id));
+  check_id(id, place);
   const auto [found, added] = index_.emplace(id, items_.size());
   tensor::check(added, "{}: item {} appears twice", place, quote(id));
   return items_.emplace_back(CaptionedItem{id, split, {}});
@@ -140,8 +143,9 @@ std::vector<CaptionedItem> read_karpathy(const std::filesystem::path& path) {
 }
 
 void check_folder(const std::filesystem::path& folder) {
-  tensor::check(std::filesystem::is_directory(folder), "{}: expected a folder of published files, found {}",
-                tensor::name_of(folder), std::filesystem::exists(folder) ? "a file" : "nothing");
+  const bool there = tensor::exists(folder);
+  tensor::check(there && std::filesystem::is_directory(folder), "{}: expected a folder of published files, found {}",
+                tensor::name_of(folder), there ? "a file" : "nothing");
 }
 
 }  // namespace ace

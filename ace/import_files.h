@@ -38,6 +38,8 @@ int64_t whole_number(std::string_view text, const std::string& place);
 /// The columns of a line, apart at tabs; fails unless there are `count` of them.
 std::vector<std::string> tab_columns(std::string_view line, size_t count, const std::string& place);
 
+/// Fails on an id that shows nothing, or that a corpus cannot hold (id_fault).
+void check_id(std::string_view id, const std::string& place);
 /// A caption with its white space single; fails when nothing visible is left.
 std::string caption_text(std::string_view text, const std::string& place);
 

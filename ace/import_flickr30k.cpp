@@ -1,5 +1,6 @@
 #include "ace/import_files.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 
 namespace ace {
 namespace {
@@ -24,13 +25,13 @@ void read_split(const std::filesystem::path& folder, const std::string& name, Sp
 
 std::vector<CaptionedItem> read_flickr30k(const std::filesystem::path& folder) {
   check_folder(folder);
-  if (const auto path = folder / "dataset_flickr30k.json"; std::filesystem::exists(path)) return read_karpathy(path);
+  if (const auto path = folder / "dataset_flickr30k.json"; tensor::exists(path)) return read_karpathy(path);
   constexpr std::array<const char*, 3> published = {"train", "val", "test_2016"};
   CaptionedItems items;
   bool any = false;
   for (size_t split = 0; split < 3; ++split) {
     const std::string name = published[split];
-    if (!std::filesystem::exists(folder / (name + "_images.txt"))) continue;
+    if (!tensor::exists(folder / (name + "_images.txt"))) continue;
     any = true;
     read_split(folder, name, Split(split), items);
   }

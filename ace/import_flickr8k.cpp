@@ -3,6 +3,7 @@
 
 #include "ace/import_files.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 
 namespace ace {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 class NumberedCaptions {
  public:
   void add(const std::string& image, std::string_view number, std::string_view text, const std::string& place) {
-    tensor::check(has_visible(image), "{}: expected an image name, found {}", place, quote(image));
+    check_id(image, place);
     auto& captions = captions_[image];
     if (captions.empty()) order_.push_back(image);
     const bool added = captions.emplace(whole_number(number, place), caption_text(text, place)).second;
@@ -72,7 +73,7 @@ std::vector<CaptionedItem> read_published(const std::filesystem::path& folder) {
   bool any = false;
   for (size_t split = 0; split < 3; ++split) {
     const auto path = folder / fmt::format("Flickr_8k.{}Images.txt", published[split]);
-    if (!std::filesystem::exists(path)) continue;
+    if (!tensor::exists(path)) continue;
     any = true;
     add_list(path, Split(split), captions, items);
   }
@@ -84,7 +85,7 @@ std::vector<CaptionedItem> read_published(const std::filesystem::path& folder) {
 std::vector<CaptionedItem> read_test_only(const std::filesystem::path& folder) {
   const NumberedCaptions captions = read_columns(folder / "captions.tsv");
   CaptionedItems items;
-  if (const auto list = folder / "image_ids.txt"; std::filesystem::exists(list)) {
+  if (const auto list = folder / "image_ids.txt"; tensor::exists(list)) {
     add_list(list, Split::test, captions, items);
   } else {
     for (const std::string& image : captions.images()) items.add(image, Split::test, "").captions = captions.of(image);
@@ -96,9 +97,9 @@ std::vector<CaptionedItem> read_test_only(const std::filesystem::path& folder) {
 
 std::vector<CaptionedItem> read_flickr8k(const std::filesystem::path& folder) {
   check_folder(folder);
-  if (std::filesystem::exists(folder / "Flickr8k.token.txt")) return read_published(folder);
-  if (const auto path = folder / "dataset_flickr8k.json"; std::filesystem::exists(path)) return read_karpathy(path);
-  tensor::check(std::filesystem::exists(folder / "captions.tsv"),
+  if (tensor::exists(folder / "Flickr8k.token.txt")) return read_published(folder);
+  if (const auto path = folder / "dataset_flickr8k.json"; tensor::exists(path)) return read_karpathy(path);
+  tensor::check(tensor::exists(folder / "captions.tsv"),
                 "{}: expected Flickr8k.token.txt, dataset_flickr8k.json or captions.tsv, found none of them",
                 tensor::name_of(folder));
   return read_test_only(folder);

@@ -51,8 +51,10 @@ class Assignment {
     const Tensor here = label.to(tensor::Device::cpu), far = distance.to(tensor::Device::cpu);
     labels.assign(here.values<int32_t>().begin(), here.values<int32_t>().end());
     distances.assign(far.values<float>().begin(), far.values<float>().end());
-    const auto lost = std::ranges::find_if(distances, [](float distance) { return std::isnan(distance); });
-    tensor::check(lost == distances.end(), "kmeans: row {} holds a number that is not finite",
+    const auto lost = std::ranges::find_if_not(distances, [](float distance) { return std::isfinite(distance); });
+    tensor::check(lost == distances.end(),
+                  "kmeans: row {} (from 0): its numbers, or their squares, are not finite in float32; "
+                  "identifiers.normalize = true makes large ones small",
                   first + (lost - distances.begin()));
     return std::accumulate(distances.begin(), distances.end(), 0.0);
   }

@@ -21,9 +21,9 @@ using tensor::one_line;
 void check_folder(const fs::path& folder) {
   check(tensor::exists(folder), "{}: no such run folder", name_of(folder));
   check(fs::is_directory(folder), "{}: expected a run folder, found a file", name_of(folder));
-  const bool corpus = tensor::exists(folder / "corpus.jsonl");
-  check(tensor::exists(folder / manifest_name), "{}: not a run folder: {} is missing{}", name_of(folder), manifest_name,
-        corpus ? " (it is a corpus: `ace identify` makes a run from it)" : "");
+  if (tensor::exists(folder / manifest_name)) return;
+  fail("{}: not a run folder: {} is missing{}", name_of(folder), manifest_name,
+       tensor::exists(folder / "corpus.jsonl") ? " (it is a corpus: `ace identify` makes a run from it)" : "");
 }
 
 std::vector<int64_t> vocabulary_of(const nlohmann::json& json, const std::string& file) {
@@ -36,6 +36,13 @@ std::vector<int64_t> vocabulary_of(const nlohmann::json& json, const std::string
     vocabulary.push_back(size.get<int64_t>());
   }
   return vocabulary;
+}
+
+/// Whether this is a report as `identify` writes it, as far as who prints it relies on that.
+bool is_quality(const nlohmann::json& json) {
+  if (!json.is_object()) return false;
+  const nlohmann::json codebooks = json.value("codebooks", nlohmann::json::array());
+  return std::all_of(codebooks.begin(), codebooks.end(), [](const auto& codebook) { return codebook.is_object(); });
 }
 
 }  // namespace
@@ -94,6 +101,8 @@ fs::path Run::path(const std::string& name) const {
 
 std::string Run::text(const std::string& name) const { return tensor::read_file(path(name)); }
 
+Tokenizer Run::tokenizer() const { return Tokenizer::parse(text("tokenizer.tsv"), name_of(path("tokenizer.tsv"))); }
+
 void Run::load_parts() {
   settings = Settings();
   parse_settings(settings, text("settings.toml"), name_of(path("settings.toml")));
@@ -109,6 +118,8 @@ void Run::load_parts() {
   } catch (const nlohmann::json::exception&) {
     fail("{}: expected \"vocabulary\", \"corpus\" with \"path\" and \"checksum\", and \"quality\"", description);
   }
+  check(is_quality(json["quality"]), "{}: expected \"quality\" to be an object, its \"codebooks\" a list of objects",
+        description);
 
   const std::string table = name_of(path("identifiers.npy"));
   const tensor::Tensor tokens = tensor::read_npy(path("identifiers.npy"));

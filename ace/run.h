@@ -45,6 +45,7 @@ class Run {
   /// Path of a file that the manifest lists; fails, naming the verb that makes it, when it is not there.
   std::filesystem::path path(const std::string& name) const;
   std::string text(const std::string& name) const;
+  Tokenizer tokenizer() const;
 
   Settings settings;
   std::vector<Item> items;

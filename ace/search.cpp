@@ -1,7 +1,6 @@
 #include "ace/search.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "ace/text.h"
 
@@ -25,24 +24,19 @@ Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocab
 
 Searcher::Searcher(const Run& run, const Settings& settings, std::span<const int32_t> pool)
     : settings_(settings),
-      tokenizer_(Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
+      tokenizer_(run.tokenizer()),
       model_(make_retriever(run, settings, tokenizer_.size(), nn::Initializer::blank())),
       trie_(pool.empty() ? run.trie : Trie(run.identifiers, pool)) {
   const tensor::Safetensors weights = tensor::read_safetensors(run.path("retriever.safetensors"));
   const nn::Parameters parameters = nn::parameters(model_);
   nn::load(parameters, weights);
-  for (const nn::Parameter& parameter : parameters) {
-    const tensor::Tensor value = parameter.variable.value().to(tensor::Device::cpu);
-    for (const float x : value.values<float>()) {
-      tensor::check(std::isfinite(x), "{}: {} holds a value that is not finite", weights.origin, parameter.name);
-    }
-  }
   nn::freeze(parameters, precision_on(settings.device, settings.search.precision));
 }
 
-std::vector<int32_t> Searcher::encode(const std::string& query) const {
-  tensor::check(has_visible(query), "search: expected a query with a visible character, found {}", quote(query));
-  return tokenizer_.encode_query(query, settings_.tokenizer.max_tokens);
+std::vector<int32_t> Searcher::encode(const std::string& query, bool* cut) const {
+  tensor::check(has_visible(Tokenizer::prepare(query)), "search: expected a query with a visible character, found {}",
+                quote(query));
+  return tokenizer_.encode_query(query, settings_.tokenizer.max_tokens, cut);
 }
 
 std::vector<std::vector<Searcher::Result>> Searcher::search(std::span<const std::string> queries, int64_t top,

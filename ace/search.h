@@ -26,9 +26,9 @@ class Searcher {
   /// The best `top` items for each query, from a beam of `beam`; fewer when there are fewer.
   std::vector<std::vector<Result>> search(std::span<const std::string> queries, int64_t top, int64_t beam) const;
 
-  /// A query as the model sees it: normalised, segmented, cut to tokenizer.max_tokens, ended with eos. Fails without a
-  /// visible character.
-  std::vector<int32_t> encode(const std::string& query) const;
+  /// A query as the model sees it: normalised, segmented, cut to tokenizer.max_tokens, ended with eos. `cut` tells
+  /// whether anything was lost. Fails without a visible character.
+  std::vector<int32_t> encode(const std::string& query, bool* cut = nullptr) const;
   const Retriever& model() const { return model_; }
   const Trie& trie() const { return trie_; }
 

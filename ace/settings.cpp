@@ -1,7 +1,6 @@
 #include "ace/settings.h"
 
 #include <algorithm>
-#include <charconv>
 #include <type_traits>
 
 #include "ace/nearest.h"
@@ -15,32 +14,6 @@ namespace {
 
 using tensor::check;
 using tensor::fail;
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-template <class T>
-bool parse_number(std::string_view text, T& value) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-/// `512, 256` or `[512, 256]`
-bool parse_list(std::string_view text, std::vector<int64_t>& list) {
-  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
-  for (text = trimmed(text); !text.empty();) {
-    const size_t comma = std::min(text.find(','), text.size());
-    int64_t value = 0;
-    if (!parse_number(trimmed(text.substr(0, comma)), value)) return false;
-    list.push_back(value);
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
-  return true;
-}
 
 /// Reads text as the field's type; what does not fit stays text, which assign then refuses.
 SettingValue parse_value(const Setting::Field& field, std::string_view text) {
@@ -122,7 +95,7 @@ void assign(Settings& settings, const Setting& setting, SettingValue value) {
         using T = std::remove_pointer_t<decltype(target)>;
         const T* given = std::get_if<T>(&value);
         check(given && fits(setting, value), "{}: expected {}, found {}", setting.name, range_text(setting),
-              value_text(value));
+              tensor::one_line(value_text(value), 300));
         *target = *given;
       },
       field);

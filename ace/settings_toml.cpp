@@ -10,9 +10,8 @@ namespace {
 using tensor::Error;
 using tensor::fail;
 
-[[noreturn]] void fail_type(const Setting& setting, const toml::node& node) {
-  const std::string found(toml::impl::node_type_friendly_names[size_t(node.type())]);
-  fail("{}: expected {}, found {}", setting.name, range_text(setting), found);
+std::string type_of(const toml::node& node) {
+  return std::string(toml::impl::node_type_friendly_names[size_t(node.type())]);
 }
 
 SettingValue value_of(const Setting& setting, const toml::node& node) {
@@ -21,11 +20,11 @@ SettingValue value_of(const Setting& setting, const toml::node& node) {
   if (const auto* value = node.as_boolean()) return value->get();
   if (const auto* value = node.as_string()) return value->get();
   const toml::array* array = node.as_array();
-  if (!array) fail_type(setting, node);
+  if (!array) fail("{}: expected {}, found {}", setting.name, range_text(setting), type_of(node));
   std::vector<int64_t> list;
   for (const toml::node& element : *array) {
     const auto* value = element.as_integer();
-    if (!value) fail_type(setting, node);
+    if (!value) fail("{}: expected {}, found {} in a list", setting.name, range_text(setting), type_of(element));
     list.push_back(value->get());
   }
   return list;

@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <memory>
 
@@ -20,6 +22,13 @@ bool is_blank(int32_t code) {
     default:
       return false;
   }
+}
+
+template <class T>
+bool parse(std::string_view text, T& value) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
 }
 
 void append_escaped(std::string& out, int32_t code, std::string_view bytes) {
@@ -152,6 +161,37 @@ std::string quote(std::string_view text, size_t limit) {
     size = next;
   }
   return fmt::format("\"{}{}\"", escape(text.substr(0, size)), size < text.size() ? "…" : "");
+}
+
+bool parse_number(std::string_view text, int64_t& value) { return parse(text, value); }
+bool parse_number(std::string_view text, double& value) { return parse(text, value); }
+
+bool parse_list(std::string_view text, std::vector<int64_t>& list) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  text = trimmed(text);
+  for (bool more = !text.empty(); more;) {
+    const size_t comma = std::min(text.find(','), text.size());
+    if (!parse(trimmed(text.substr(0, comma)), list.emplace_back())) return false;
+    more = comma < text.size();  // after a comma one must follow
+    text.remove_prefix(comma + (more ? 1 : 0));
+  }
+  return true;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+int64_t columns_of(std::string_view text) {
+  int64_t columns = 0;
+  while (!text.empty()) {
+    const auto [code, bytes] = first_character(text);
+    columns += code < 0 ? 1 : utf8proc_charwidth(code);
+    text.remove_prefix(size_t(bytes));
+  }
+  return columns;
 }
 
 }  // namespace ace

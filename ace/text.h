@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ace {
 
@@ -22,6 +23,17 @@ bool has_visible(std::string_view text);
 std::string escape(std::string_view text);
 /// For a message: escaped, at most `limit` bytes of it followed by `…`, between double quotes.
 std::string quote(std::string_view text, size_t limit = 60);
+
+/// Reads a decimal number and nothing else, a `+` allowed; whether it could, and it fits.
+bool parse_number(std::string_view text, int64_t& value);
+bool parse_number(std::string_view text, double& value);
+/// Integers with commas between, as they are or in brackets: `512, 256` or `[512, 256]`; empty: none.
+bool parse_list(std::string_view text, std::vector<int64_t>& list);
+/// Without white space at the ends.
+std::string_view trimmed(std::string_view text);
+
+/// How many columns of a terminal the text takes.
+int64_t columns_of(std::string_view text);
 
 /// One character of UTF-8 text: its code point and how many bytes it takes; `code` is −1 (and bytes 1) where `text`
 /// does not start with a valid character.

@@ -42,7 +42,9 @@ class Tokenizer {
   std::string tsv() const;
 
   int64_t size() const { return int64_t(pieces_.size()); }
-  /// Ids of a text (normalised here), without the final eos. Linear in the text's length.
+  /// A text as encode takes it apart: normalised, every `▁` a space.
+  static std::string prepare(std::string_view text);
+  /// Ids of a text (prepared here), without the final eos. Linear in the text's length.
   std::vector<int32_t> encode(std::string_view text) const;
   /// As encode, then cut to max_tokens − 1 and ended with eos; `cut` tells whether anything was lost.
   std::vector<int32_t> encode_query(std::string_view text, int64_t max_tokens, bool* cut = nullptr) const;
@@ -53,8 +55,6 @@ class Tokenizer {
 
  private:
   Tokenizer();
-  /// Normalised, every `▁` a space.
-  static std::string prepare(std::string_view text);
   void add(std::string piece, float score);
   void finish();
 

@@ -10,6 +10,7 @@
 #include "ace/stop.h"
 #include "ace/training_state.h"
 #include "nn/schedule.h"
+#include "tensor/file.h"
 #include "tensor/random.h"
 
 namespace ace {
@@ -26,6 +27,7 @@ constexpr uint64_t shuffle_stream = uint64_t(1) << 32;  ///< plus the epoch: the
 /// Dev queries as the model sees them, and the items that answer them.
 struct DevQueries {
   std::vector<std::vector<int32_t>> tokens, relevant;
+  int64_t cut = 0;  ///< how many were longer than the model sees
 };
 
 /// At most `limit` of them, evenly spread (0: all).
@@ -36,7 +38,9 @@ DevQueries dev_queries(const Corpus& corpus, const Tokenizer& tokenizer, int64_t
   for (int64_t i = 0; i < kept; ++i) {
     const size_t at = size_t(i * n / kept);
     const std::string& text = corpus.queries[size_t(all.queries[at])].text;
-    result.tokens.push_back(tokenizer.encode_query(text, max_tokens));
+    bool cut = false;
+    result.tokens.push_back(tokenizer.encode_query(text, max_tokens, &cut));
+    result.cut += cut;
     result.relevant.push_back(std::move(all.relevant[at]));
   }
   return result;
@@ -78,15 +82,12 @@ class Trainer {
   }
 
   void resume() {
-    state_ = TrainingState::load(run_.path("checkpoint.safetensors"), parameters_, learner_.adam());
+    state_ = TrainingState::load(run_.path("checkpoint.safetensors"), total_, parameters_, learner_.adam());
     progress_of_adam_ = learner_.adam().progress();
-    check(state_.step <= total_, "train: the checkpoint is at step {}, the settings end at step {}", state_.step,
-          total_);
     log_ = run_.text("log.jsonl");  // committed with the checkpoint, so it ends where that does
   }
 
   json run() {
-    if (dev_.tokens.empty()) progress_("train", state_.step, total_, "no dev queries: the last weights are kept");
     started_ = std::chrono::steady_clock::now();
     first_ = state_.step;
     prepared_ = first_ * settings_.train.accumulate;
@@ -107,7 +108,8 @@ class Trainer {
             {"parameters", nn::count(parameters_)},
             {"loss", state_.loss},
             {"skipped_steps", progress_of_adam_.skipped},
-            {"cut_texts", cut_texts_},
+            {"cut_texts", cut_texts_ + dev_.cut},
+            {"dev_queries", dev_.tokens.size()},
             {"best_step", state_.best_step},
             {"best_dev_mrr@10", state_.best_mrr >= 0 ? json(state_.best_mrr) : json()},
             {"seconds", seconds()},
@@ -293,8 +295,8 @@ class Trainer {
 
 Corpus load_run_corpus(const Run& run, const std::optional<std::filesystem::path>& elsewhere) {
   const std::filesystem::path folder = elsewhere.value_or(run.corpus_path);
-  check(elsewhere || std::filesystem::exists(folder),
-        "run: its corpus {} is not there any more; name its place with --corpus", folder.string());
+  check(elsewhere || tensor::exists(folder), "run: its corpus {} is not there any more; name its place with --corpus",
+        folder.string());
   Corpus corpus = load_corpus(folder);
   check(corpus.checksum == run.corpus_checksum,
         "{}: this is not the corpus that the run was made from: expected checksum {}, found {}", folder.string(),
@@ -324,7 +326,7 @@ json train(Run& run, const Settings& settings, const TrainOptions& options, cons
   check(!options.resume || has_checkpoint, "run: {} has no checkpoint to resume from", run.folder().string());
   check_unchanged(run, settings, options.resume);
   const Corpus corpus = load_run_corpus(run, options.corpus);
-  const Tokenizer tokenizer = Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv");
+  const Tokenizer tokenizer = run.tokenizer();
   Trainer trainer(run, settings, corpus, tokenizer, progress);
   if (options.resume) trainer.resume();
   return trainer.run();

@@ -18,7 +18,10 @@ struct TrainingState {
 
   /// A checkpoint's bytes: weights by their names, moments as first.… and second.…, the rest as metadata.
   std::string save(const nn::Parameters& parameters, const nn::Adam& adam) const;
-  static TrainingState load(const std::filesystem::path& file, const nn::Parameters& parameters, nn::Adam& adam);
+  /// Restores them from a checkpoint of a training of `total` steps. Fails with one line on what no training of so many
+  /// steps can have written.
+  static TrainingState load(const std::filesystem::path& file, int64_t total, const nn::Parameters& parameters,
+                            nn::Adam& adam);
 };
 
 }  // namespace ace

@@ -33,11 +33,21 @@ int64_t count(const Parameters& parameters) {
   return total;
 }
 
+Tensor stored_values(const tensor::Safetensors& file, const std::string& name, const Shape& shape, DType type,
+                     double least) {
+  const Tensor& stored = file.at(name, shape);
+  const Tensor value = stored.dtype() == type ? stored.clone() : stored.to(type);
+  const Tensor numbers = value.to(DType::f64);
+  for (const double x : numbers.values<double>()) {
+    check(std::isfinite(x), "{}: {} holds a value that is not finite", file.origin, name);
+    check(x >= least, "{}: {}: expected at least {}, found {}", file.origin, name, least, x);
+  }
+  return value;
+}
+
 void load(const Parameters& parameters, const tensor::Safetensors& file) {
   for (const Parameter& parameter : parameters) {
-    const Tensor& stored = file.at(parameter.name, parameter.variable.shape());
-    const Tensor value =
-        stored.dtype() == parameter.variable.dtype() ? stored.clone() : stored.to(parameter.variable.dtype());
+    const Tensor value = stored_values(file, parameter.name, parameter.variable.shape(), parameter.variable.dtype());
     parameter.variable.set_value(value.to(parameter.variable.value().device()));
   }
   std::set<std::string_view> known;

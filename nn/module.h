@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -58,8 +59,12 @@ class Initializer {
 };
 
 int64_t count(const Parameters& parameters);
-/// Copies values from a file's tensors, each by its name and shape, to the parameter's dtype and device. Fails, naming
-/// the tensor, when one is missing or of another shape, or when the file holds one that the module does not have.
+/// A file's tensor of that name and shape as a type, f32 or f64. Fails, naming it, when it is missing, of another
+/// shape, or holds a value that is not finite or below `least`.
+Tensor stored_values(const tensor::Safetensors& file, const std::string& name, const Shape& shape, DType type,
+                     double least = std::numeric_limits<double>::lowest());
+/// Copies a file's tensors (stored_values), each by its name, to the parameter's dtype and device. Fails, naming the
+/// tensor, also when the file holds one that the module does not have.
 void load(const Parameters& parameters, const tensor::Safetensors& file);
 /// The values by name, on the CPU.
 std::map<std::string, Tensor> to_tensors(const Parameters& parameters);

@@ -103,9 +103,11 @@ std::map<std::string, Tensor> Adam::state() const {
 
 void Adam::load(const tensor::Safetensors& file, const kernels::LossScale& progress) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    for (const auto& [prefix, moment] : {std::pair("first.", first_[i]), std::pair("second.", second_[i])}) {
-      tensor::copy(moment, file.at(prefix + parameters_[i].name, moment.shape()).to(moment.dtype()));
-    }
+    const auto load = [&](const char* prefix, const Tensor& moment, double least) {
+      tensor::copy(moment, stored_values(file, prefix + parameters_[i].name, moment.shape(), moment.dtype(), least));
+    };
+    load("first.", first_[i], std::numeric_limits<double>::lowest());
+    load("second.", second_[i], 0);
   }
   tensor::transfer(&state_there().progress, device_, &progress, tensor::Device::cpu, sizeof progress);
 }

@@ -30,6 +30,7 @@ class Adam {
   kernels::LossScale progress() const;
 
   /// Moments as tensors `first.<name>`, `second.<name>`, for a checkpoint; load restores them and the progress.
+  /// It fails on a moment that is not finite and on a second one below 0.
   std::map<std::string, Tensor> state() const;
   void load(const tensor::Safetensors& file, const kernels::LossScale& progress);
 

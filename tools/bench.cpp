@@ -13,8 +13,8 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--repetitions", flags.repetitions, "timed repetitions, of which the median counts; default 3")
       ->type_name("N");
   app.add_option("--precision", flags.machine.precision,
-                 "what products round their factors to, on cuda activations too; default f32; int8: search on the CPU "
-                 "alone; f16: cuda alone")
+                 "what products round their factors to, on cuda activations too; default f32; int8: search and "
+                 "kernels, on the CPU alone; f16: cuda alone")
       ->type_name("f32|bf16|f16|int8");
   app.add_option("--device", flags.machine.device, "cpu or cuda; default cpu")->type_name("DEVICE");
   app.add_option("--threads", flags.machine.threads, "number of threads; default 0: all that may be used")
@@ -37,6 +37,11 @@ void apply_flags(const Flags& flags) {
 void check_on_cpu(const Flags& flags, const char* what) {
   if (flags.machine.on() != tensor::Device::cpu)
     fail_usage("--device cuda: for kernels, train and search, not {}", what);
+}
+
+void check_f32(const Flags& flags, const char* what) {
+  if (flags.precision_name() != "f32")
+    fail_usage("--precision: expected f32 with {}, found {}", what, ace::quote(flags.precision_name()));
 }
 
 void check_range(const char* option, const std::vector<int64_t>& values, int64_t low, int64_t high) {

@@ -18,6 +18,8 @@ void add_flags(CLI::App& app, Flags& flags);
 void apply_flags(const Flags& flags);
 /// Fails, as wrong usage, on a device other than the CPU: for scenarios that measure nothing there.
 void check_on_cpu(const Flags& flags, const char* what);
+/// Fails, as wrong usage, on a precision other than f32: for scenarios that compute in nothing else.
+void check_f32(const Flags& flags, const char* what);
 /// Fails, as wrong usage, unless every value lies from `low` to `high`.
 void check_range(const char* option, const std::vector<int64_t>& values, int64_t low, int64_t high);
 

@@ -15,6 +15,7 @@ struct Options {
 
 int kmeans(const Flags& flags, const Options& options) {
   check_on_cpu(flags, "kmeans");
+  check_f32(flags, "kmeans");
   check_range("--clusters", {options.clusters}, 1, 65536);
   check_range("--items", {options.items}, options.clusters, 100000000);
   check_range("--width", {options.width}, 1, 65536);

@@ -129,7 +129,8 @@ void measure_rqvae(Report& report, const Flags& flags, const Options& options) {
 }
 
 int train(const Flags& flags, const Options& options) {
-  if (flags.precision() == kernels::Precision::int8) fail_usage("--precision: int8 is for search alone");
+  if (flags.precision() == kernels::Precision::int8)
+    fail_usage("--precision: int8 is for search and kernels, not train");
   check_model_options(options.model);
   check_range("--batch", options.batch, 1, 65536);
   check_range("--tokens", {options.tokens}, 1, 4096);

@@ -33,6 +33,7 @@ std::vector<int32_t> draw_tokens_below(const ace::Trie& trie, int64_t level, std
 
 int trie(const Flags& flags, const Options& options) {
   check_on_cpu(flags, "trie");
+  check_f32(flags, "trie");
   check_range("--items", options.items, 1, 100000000);
   check_range("--rows", {options.rows}, 1, 10000000);
   Report report(flags, "trie",

@@ -30,6 +30,7 @@ int exit_code(const char* name, const std::function<int()>& body) {
 }
 
 int run_parsed(CLI::App& app, int count, char** words, const std::function<int()>& body) {
+  expect_integers(app);
   try {
     app.parse(count, words);
   } catch (const CLI::Success& success) {  // --help, --version

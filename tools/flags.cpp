@@ -25,7 +25,11 @@ void apply_command_line(const Flags& flags, std::string_view stage, ace::Setting
     for (const std::string& assignment : flags.assignments) ace::set(settings, assignment);
     if (flags.seed) ace::set(settings, fmt::format("seed={}", *flags.seed));
     if (flags.precision) ace::set(settings, fmt::format("{}.precision={}", stage, *flags.precision));
-    ace::check_settings(settings);
+    try {
+      ace::check_settings(settings);
+    } catch (const tensor::Error& error) {
+      tensor::fail("{}{}", error.what(), flags.config ? fmt::format(" (with {})", tensor::name_of(*flags.config)) : "");
+    }
   });
 }
 
@@ -80,7 +84,7 @@ void apply_machine_flags(const Flags& flags) {
                ace::nearest(flags.device, devices));
   }
   if (flags.threads < 0 || flags.threads > 256) fail_usage("--threads: expected 0 to 256, found {}", flags.threads);
-  kernels::set_threads(flags.threads);
+  kernels::set_threads(int(flags.threads));
 }
 
 void require_device(const Flags& flags) {

@@ -19,7 +19,7 @@ struct Flags {
   std::optional<std::filesystem::path> config;
   std::string device = "cpu";
   tensor::Device on() const { return device == "cuda" ? tensor::Device::cuda : tensor::Device::cpu; }
-  int threads = 0;  ///< 0: all that the process may use
+  int64_t threads = 0;  ///< 0: all that the process may use
   std::optional<int64_t> seed;
   std::optional<std::string> precision;
 };

@@ -1,6 +1,11 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
+#include "ace/nearest.h"
+#include "ace/text.h"
 #include "tests/autograd/table.h"
 
 /// Checks every op, or those named on the command line, and prints one line each: what an auditor wants to see at a
@@ -54,23 +59,33 @@ bool report(const Row& row) {
   return ok;
 }
 
+std::vector<std::string_view> checked_ops() {
+  std::vector<std::string_view> names;
+  for (const Row& row : table) {
+    if (row.op != Op::leaf) names.push_back(name_of(row.op));
+  }
+  return names;
+}
+
 }  // namespace
 
-int main(int count, char** names) {
+int main(int count, char** words) {
+  const std::vector<std::string_view> ops = checked_ops(), asked(words + 1, words + count);
+  for (const std::string_view word : asked) {
+    if (word == "--help" || word == "-h") {
+      fmt::print("usage: gradcheck [OP ...]; without words all of them:\n  {}\n", fmt::join(ops, "\n  "));
+      return 0;
+    }
+    if (std::ranges::find(ops, word) != ops.end()) continue;
+    fmt::print(stderr, "gradcheck: error: no op {}; did you mean \"{}\"?\n", ace::quote(word), ace::nearest(word, ops));
+    return 2;
+  }
   fmt::print("{:<17}{:>6}{:>12}{:>14}{:>14}{:>14}\n", "op", "cases", "derivatives", "worst |a - n|", "f64 - naive",
              "f32 - naive");
   bool ok = true;
-  int shown = 0;
   for (const Row& row : table) {
-    bool wanted = count == 1;
-    for (int i = 1; i < count; ++i) wanted = wanted || name_of(row.op) == names[i];
-    if (!wanted || row.op == Op::leaf) continue;
-    ok = report(row) && ok;
-    ++shown;
-  }
-  if (shown == 0) {
-    fmt::print(stderr, "gradcheck: error: no op of that name; autograd/ops.h lists them\n");
-    return 2;
+    const auto& wanted = asked.empty() ? ops : asked;
+    if (std::ranges::find(wanted, name_of(row.op)) != wanted.end()) ok = report(row) && ok;
   }
   fmt::print(
       "\nderivatives: entries of the full Jacobian, analytic (a) against central differences (n) in f64, of which "

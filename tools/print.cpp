@@ -21,13 +21,14 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], size_t(ace::columns_of(row[i])));
   }
   for (const auto& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
       const bool right = rows.size() > 1 && i < rows[1].size() && numeric(rows[1][i]);
-      line += right ? fmt::format("  {:>{}}", row[i], widths[i]) : fmt::format("  {:<{}}", row[i], widths[i]);
+      const std::string padding(widths[i] - size_t(ace::columns_of(row[i])), ' ');
+      line += "  " + (right ? padding + row[i] : row[i] + padding);
     }
     fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }

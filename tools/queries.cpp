@@ -1,6 +1,7 @@
 #include "tools/queries.h"
 
 #include "ace/text.h"
+#include "ace/tokenizer.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
 
@@ -18,8 +19,8 @@ std::string text_of(std::string_view line, const std::string& origin) {
 
 void check_query(std::string_view text, std::string_view origin) {
   tensor::check(ace::is_utf8(text), "{}: expected UTF-8, found {}", origin, ace::quote(text));
-  tensor::check(ace::has_visible(text), "{}: expected a query with a visible character, found {}", origin,
-                ace::quote(text));
+  tensor::check(ace::has_visible(ace::Tokenizer::prepare(text)),
+                "{}: expected a query with a visible character, found {}", origin, ace::quote(text));
 }
 
 std::vector<std::string> read_queries(const std::filesystem::path& file) {

@@ -52,6 +52,18 @@ std::string unexpected(const CLI::App& app, const std::string& word) {
 
 }  // namespace
 
+void expect_integers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() != "N") continue;
+    option->transform([name = option->get_name()](const std::string& word) {
+      int64_t value = 0;
+      if (!ace::parse_number(word, value)) fail_usage("{}: expected an integer, found {}", name, ace::quote(word));
+      return std::to_string(value);
+    });
+  }
+  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; })) expect_integers(*verb);
+}
+
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> left = app.remaining(true);
   for (const std::string& word : left) {

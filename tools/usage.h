@@ -15,6 +15,9 @@ template <class... Args>
   throw UsageError(fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// Has every option whose value is called N, of the app and its verbs, take decimal integers alone: CLI11 would read
+/// octal and hexadecimal ones, and the nearest it can hold of those too large.
+void expect_integers(CLI::App& app);
 /// What was wrong with a command line that CLI11 refused, in one line, with the nearest verb or option.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error);
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "ace/evaluate.h"
@@ -16,8 +15,17 @@ namespace {
 
 struct Options : ace::EvaluateOptions {
   std::filesystem::path run;
-  std::string split_name = "test", beam_list;
+  std::string split_name = "test";
+  std::optional<std::string> beam_list;
 };
+
+void check_beams(const std::string& text, std::vector<int64_t>& beams) {
+  const auto fits = [](int64_t beam) { return beam >= 1 && beam <= 100000; };
+  if (!ace::parse_list(text, beams) || beams.empty() || !std::ranges::all_of(beams, fits)) {
+    fail_usage("--beam: expected 1 to 100000, or three like 5,25,50, found {}", ace::quote(text));
+  }
+  if (beams.size() != 1 && beams.size() != 3) fail_usage("--beam: expected one or three, found {}", ace::quote(text));
+}
 
 void check_options(Options& options) {
   const auto split = std::find(ace::split_names.begin(), ace::split_names.end(), options.split_name);
@@ -31,19 +39,7 @@ void check_options(Options& options) {
   if (options.pool == "test" && options.unconstrained) {
     fail_usage("--unconstrained: expected --pool all with it, since such a search knows no pool; found --pool test");
   }
-  for (std::string_view rest = options.beam_list; !rest.empty();) {
-    const std::string_view word = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
-    int64_t beam = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), beam);
-    if (error != std::errc() || end != word.data() + word.size() || beam < 1 || beam > 100000) {
-      fail_usage("--beam: expected 1 to 100000, or three like 5,25,50, found {}", ace::quote(options.beam_list));
-    }
-    options.beams.push_back(beam);
-  }
-  if (options.beams.size() != 0 && options.beams.size() != 1 && options.beams.size() != 3) {
-    fail_usage("--beam: expected one or three, found {}", ace::quote(options.beam_list));
-  }
+  if (options.beam_list) check_beams(*options.beam_list, options.beams);
 }
 
 /// Measures as a table: one row for each way of ranking and each pool.
@@ -73,6 +69,10 @@ int evaluate(const Flags& flags, Options& options) {
   const ace::Settings settings = settings_for_run(flags, run, "search", false);
   catch_signals();
   const nlohmann::json report = ace::evaluate(run, settings, options, make_stopping_progress(flags.quiet));
+  if (const int64_t cut = report["cut_queries"]) {
+    fmt::print(stderr, "ace: warning: of {} queries {} cut to the first {} pieces\n", report["queries"].dump(),
+               cut == 1 ? "one was" : fmt::format("{} were", cut), settings.tokenizer.max_tokens - 1);
+  }
   if (flags.json) {
     print_json(report);
   } else {
@@ -91,7 +91,7 @@ void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
   verb.add_option("--pool", options->pool, "rank all items or those of the test pool; default all")->type_name("NAME");
   verb.add_option("--beam", options->beam_list,
                   "beam size, or three: for R@1, for R@5, for R@10 and MRR@10; default search.beam")
-      ->type_name("N");
+      ->type_name("N[,N,N]");
   verb.add_flag("--unconstrained", options->unconstrained,
                 "report (--json, --trec) beam search without the tree of identifiers");
   verb.add_option("--trec", options->trec, "write the results as a TREC run file")->type_name("FILE");

@@ -2,6 +2,7 @@
 
 #include "ace/identify.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 #include "tensor/json.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -18,7 +19,7 @@ struct Options {
 };
 
 int identify(const Flags& flags, const Options& options) {
-  tensor::check(!std::filesystem::exists(options.run), "{}: exists already", ace::quote(options.run.string()));
+  tensor::check(!tensor::exists(options.run), "{}: exists already", ace::quote(options.run.string()));
   ace::Corpus corpus = ace::load_corpus(options.corpus);
   const std::string origin = (options.corpus / "settings.toml").string();
   const ace::Settings settings = settings_for_corpus(flags, corpus.settings, origin);

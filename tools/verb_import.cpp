@@ -4,6 +4,7 @@
 #include "ace/import.h"
 #include "ace/nearest.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 #include "tools/usage.h"
 #include "tools/verbs.h"
 
@@ -26,7 +27,8 @@ int import(const Flags& flags, const Options& options) {
   constexpr std::string_view protocols[] = {"published", "4+1"};
   check_choice("DATASET", options.dataset, datasets);
   check_choice("--protocol", options.protocol, protocols);
-  tensor::check(!std::filesystem::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
+  settings_for_corpus(flags, "", "");  // refuses what means nothing; none shapes a corpus
+  tensor::check(!tensor::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
   const ace::Corpus corpus = ace::import_corpus(options);
   ace::write_corpus(options.corpus, corpus);
   print_corpus(corpus, options.corpus, flags.json);

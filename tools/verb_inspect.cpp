@@ -35,11 +35,11 @@ nlohmann::json parameter_counts(const ace::Run& run) {
 nlohmann::json history(const ace::Run& run) {
   nlohmann::json records = nlohmann::json::array();
   if (!run.has("log.jsonl")) return records;
-  const std::string log = run.text("log.jsonl");
+  const std::string log = run.text("log.jsonl"), origin = tensor::name_of(run.path("log.jsonl"));
   std::string_view rest = log;
   for (int64_t number = 1; !rest.empty(); ++number) {
     const size_t end = std::min(rest.find('\n'), rest.size());
-    if (end > 0) records.push_back(tensor::parse_json(rest.substr(0, end), "log.jsonl:" + std::to_string(number)));
+    if (end > 0) records.push_back(tensor::parse_json(rest.substr(0, end), fmt::format("{}:{}", origin, number)));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return records;
@@ -68,6 +68,7 @@ void print_report(const nlohmann::json& report) {
 
 int inspect(const Flags& flags, const std::filesystem::path& folder) {
   const ace::Run run = ace::Run::open(folder);
+  settings_for_run(flags, run, "search", false);  // refuses what means nothing; shown are those of the run
   const nlohmann::json report = {{"run", folder.string()},
                                  {"corpus", run.corpus_path},
                                  {"corpus_checksum", run.corpus_checksum},

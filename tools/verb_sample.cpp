@@ -2,6 +2,7 @@
 
 #include "ace/sample.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 #include "tools/usage.h"
 #include "tools/verbs.h"
 
@@ -18,7 +19,7 @@ int sample(const Flags& flags, const Options& options) {
     fail_usage("--items: expected 100 to 1000000, found {}", options.items);
   }
   const ace::Settings settings = settings_for_corpus(flags, "", "");
-  tensor::check(!std::filesystem::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
+  tensor::check(!tensor::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
   const ace::Corpus corpus = ace::make_sample(options.items, uint64_t(settings.seed));
   ace::write_corpus(options.corpus, corpus);
   print_corpus(corpus, options.corpus, flags.json);

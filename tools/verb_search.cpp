@@ -44,7 +44,7 @@ class Answerer {
         run_(run),
         settings_(settings_for_run(flags, run, "search", false)),
         beam_(options.beam.value_or(std::max(settings_.search.beam, options.top))),
-        tokenizer_(ace::Tokenizer::parse(run.text("tokenizer.tsv"), "tokenizer.tsv")),
+        tokenizer_(run.tokenizer()),
         searcher_(run, settings_) {}
 
   void answer(std::span<const std::string> queries, bool headings) {

@@ -16,17 +16,29 @@ struct Options : ace::TrainOptions {
   std::filesystem::path run;
 };
 
+/// A word as a shell takes it for one.
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 int train(const Flags& flags, const Options& options) {
   ace::Run run = ace::Run::open(options.run);
   const ace::Settings settings = settings_for_run(flags, run, "train", !options.resume);
   catch_signals();
   const nlohmann::json report = ace::train(run, settings, options, make_progress(flags.quiet));
   const int stopped = ace::stop_signal();
+  if (report["dev_queries"] == 0 && !flags.quiet)
+    fmt::print(stderr, "ace: note: no dev queries: the last weights are kept\n");
   if (flags.json) {
     print_json(report);
   } else {
     print_scalars(report);
-    if (stopped) fmt::print("stopped; go on with: ace train {} --resume\n", ace::escape(options.run.string()));
+    if (stopped)
+      fmt::print("stopped; go on with: ace train {} --resume\n", ace::escape(shell_word(options.run.string())));
   }
   return stopped ? 128 + stopped : 0;
 }

@@ -124,6 +124,26 @@ TEST(Evaluate, WhatIsAskedForStandsOnTop) {
   EXPECT_EQ(message_of([&] { trained(options); }), "evaluate: expected pool \"all\" or \"test\", found \"dev\"");
 }
 
+TEST(Evaluate, TheTestPoolIsRankedWhereItHoldsTheAnswers) {
+  const Trained trained(tiny::settings());
+  EvaluateOptions options;
+  options.split = Split::dev;
+  const json report = trained(options);
+  EXPECT_EQ(report["split"], "dev");
+  for (const json& row : report["rows"]) EXPECT_EQ(row["pool"], "all") << row;
+  options.pool = "test";
+  EXPECT_EQ(message_of([&] { trained(options); }),
+            trained.corpus.folder.string() + ": pool test: some items that qrels/dev.tsv judges are not in it");
+}
+
+TEST(Evaluate, QueriesThatAreTooLongAreCutAndCounted) {
+  Settings settings = tiny::settings();
+  settings.tokenizer.max_tokens = 256;
+  EXPECT_EQ(Trained(settings)()["cut_queries"], 0);
+  settings.tokenizer.max_tokens = 3;
+  EXPECT_EQ(Trained(settings)()["cut_queries"], 10);
+}
+
 TEST(Evaluate, TheTrecFileIsWellFormedAndItsScoresFallStrictly) {
   const Trained trained;
   std::set<std::string> items, queries;
@@ -211,6 +231,9 @@ TEST(Searcher, ReturnsAtMostTopDistinctItemsBestFirst) {
   }
   EXPECT_EQ(message_of([&] { searcher.search(std::vector<std::string>{" \n"}, 1, 1); }),
             "search: expected a query with a visible character, found \" \\n\"");
+  EXPECT_EQ(message_of([&] { searcher.encode("\u2581"); }),
+            "search: expected a query with a visible character, found \"\u2581\"")
+      << "a space to the tokenizer";
 }
 
 /// Every form that the paper varies trains, resumes nothing, and is evaluated (its Tables 2 to 5).

@@ -113,6 +113,8 @@ TEST(Import, ClothoErrorsNameFileAndLine) {
             R"(clotho_captions_validation.csv:3: item "dev/a" appears twice)");
   EXPECT_EQ(read(clotho_header + "a,1,2, ,4,5\n"),
             R"(clotho_captions_validation.csv:2: expected a text with a visible character, found " ")");
+  EXPECT_EQ(read(clotho_header + "a\tb.wav,1,2,3,4,5\n"),
+            R"(clotho_captions_validation.csv:2: id "dev/a\tb.wav" has a control character)");
   EXPECT_EQ(read(clotho_header + ",1,2,3,4,5\n"), "clotho_captions_validation.csv:2: file_name is empty");
   EXPECT_EQ(said(scratch, [&] { read_clotho(scratch.path() / "none"); }),
             "none: expected a folder of published files, found nothing");
@@ -260,6 +262,9 @@ TEST(Import, BeirErrorsNameFileAndLine) {
   EXPECT_EQ(read("corpus.jsonl", "[1]\n"), "corpus.jsonl:1: expected a JSON object, found \"[1]\"");
   EXPECT_EQ(read("corpus.jsonl", "{\"_id\": 1}\n"), "corpus.jsonl:1: \"_id\": expected a string, found number");
   EXPECT_EQ(read("corpus.jsonl", "{\"_id\": \"d\"}\n{\"_id\": \"d\"}"), "corpus.jsonl:2: \"_id\" \"d\" appears twice");
+  EXPECT_EQ(read("corpus.jsonl", "{\"_id\": \"d\\u0001\"}"), "corpus.jsonl:1: id \"d\\x01\" has a control character");
+  EXPECT_EQ(read("queries.jsonl", "{\"_id\": \"q\\t\", \"text\": \"a\"}"),
+            "queries.jsonl:1: id \"q\\t\" has a control character");
   EXPECT_EQ(read("corpus.jsonl", "{\"_id\": \"d\", \"split\": \"x\"}"),
             "corpus.jsonl:1: \"split\": expected train, dev or test, found \"x\"");
   EXPECT_NE(read("corpus.jsonl", "{\"_id\": \"d\"}\n{\"_id\n").find("corpus.jsonl:2: "), std::string::npos);
@@ -353,8 +358,13 @@ TEST(Import, EmbeddingsThatDoNotFitFail) {
     Tensor x = numbered(4);
     x.data<float>()[5] = NAN;
     write_embeddings(small, x.to(type));
-    EXPECT_EQ(small.message(), "embeddings.npy: row 2, column 1: expected a finite number, found nan");
+    EXPECT_EQ(small.message(), "embeddings.npy: row 2 (from 0) has a number that is not finite in float32");
+    x.data<float>()[5] = x.data<float>()[4] = 0;
+    write_embeddings(small, x.to(type));
+    EXPECT_EQ(small.message(), "embeddings.npy: row 2 (from 0) is all zeros");
   }
+  write_embeddings(small, tensor::full({4, 2}, tensor::DType::f64, 1e39));
+  EXPECT_EQ(small.message(), "embeddings.npy: row 0 (from 0) has a number that is not finite in float32");
 }
 
 TEST(Import, GeneratedQueriesTrain) {
@@ -381,6 +391,12 @@ TEST(Import, GeneratedQueriesTrain) {
             "generated.jsonl:2: expected a text with a visible character, found \" \"");
   EXPECT_EQ(with("{\"_id\": \"q0\", \"item\": \"test/same.wav\", \"text\": \"a\"}"),
             "generated.jsonl:1: \"_id\" \"q0\" appears twice");
+  EXPECT_EQ(with("{\"_id\": \"a\\tb\", \"item\": \"test/same.wav\", \"text\": \"a\"}"),
+            "generated.jsonl:1: id \"a\\tb\" has a control character");
+  EXPECT_EQ(with("{\"_id\": \"q20\", \"item\": \"test/same.wav\", \"text\": \"a\"}\n"
+                 "{\"_id\": null, \"item\": \"test/same.wav\", \"text\": \"a\"}"),
+            "")
+      << "null is no id: the next that is free";
 }
 
 TEST(Import, UnknownNamesFail) {

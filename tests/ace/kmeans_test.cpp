@@ -105,7 +105,20 @@ TEST(KMeans, WrongInputsAreRefused) {
   EXPECT_EQ(message_of([&] {
               assign_kmeans(odd, Tensor::of<float>({1, 1}, {0}));
             }),
-            "kmeans: row 1 holds a number that is not finite");
+            "kmeans: row 1 (from 0): its numbers, or their squares, are not finite in float32; identifiers.normalize = "
+            "true makes large ones small");
+}
+
+TEST(KMeans, EmbeddingsWhoseSquaresOverflowAreRefusedWithWhatHelps) {
+  const Tensor x = tensor::full({20, 4}, tensor::DType::f32, 1e25);
+  for (int64_t i = 0; i < 10; ++i) x.data<float>()[4 * i] = -1e25f;
+  for (const std::string& message :
+       {message_of([&] { fit_kmeans(x, settings(2), 1); }), message_of([&] { fit_lloyd(x, 2, 5, 1); })}) {
+    EXPECT_TRUE(
+        message.ends_with("or their squares, are not finite in float32; identifiers.normalize = true makes "
+                          "large ones small"))
+        << message;
+  }
 }
 
 TEST(KMeans, FewerDistinctPointsThanClustersAreEachFound) {

@@ -115,8 +115,24 @@ TEST_F(RunTest, PartsThatDoNotAgreeAreRefused) {
         "{\"vocabulary\": [4, 2], \"corpus\": {\"path\": 1, \"checksum\": \"\"}, \"quality\": {}}"}) {
     EXPECT_EQ(refused("identifiers.json", text), members) << text;
   }
+  for (const char* quality : {"3", "[]", "{\"codebooks\": 3}", "{\"codebooks\": [{}, 1]}"}) {
+    const std::string text = std::string(
+                                 "{\"vocabulary\": [4, 2], \"corpus\": {\"path\": \"\", \"checksum\": \"\"}, "
+                                 "\"quality\": ") +
+                             quality + "}";
+    EXPECT_EQ(refused("identifiers.json", text),
+              "identifiers.json: expected \"quality\" to be an object, its \"codebooks\" a list of objects");
+  }
   EXPECT_TRUE(refused("identifiers.json", "{\"vocabulary\": x").starts_with("identifiers.json: column 16: "));
   EXPECT_TRUE(refused("settings.toml", "[kmeans]\nclusters = \"x\"\n").starts_with("settings.toml:2"));
+}
+
+TEST_F(RunTest, ATokenizersErrorsNameItsFolder) {
+  Files files = small_run();
+  files["tokenizer.tsv"] = "a\n";
+  const Run run = Run::create(folder_ / "other", files);
+  const std::string message = message_of([&] { run.tokenizer(); });
+  EXPECT_TRUE(message.starts_with((folder_ / "other" / "tokenizer.tsv").string() + ":")) << message;
 }
 
 TEST_F(RunTest, OtherThingsThanARunAreNamed) {

@@ -84,6 +84,13 @@ TEST(Text, QuoteCutsBetweenCharacters) {
   EXPECT_EQ(quote("ab\u00E9", 3), "\"ab…\"");
 }
 
+TEST(Text, ColumnsAreThoseOfATerminal) {
+  EXPECT_EQ(columns_of("abc"), 3);
+  EXPECT_EQ(columns_of("\u00e9e\u0301"), 2) << "an accent of its own takes none";
+  EXPECT_EQ(columns_of("\u6c34\u6c34"), 4);
+  EXPECT_EQ(columns_of("\xff"), 1);
+}
+
 TEST(Text, SingleSpacedKeepsEverythingButWhiteSpace) { EXPECT_EQ(single_spaced("  A\t \u00A0B\uFB01 "), "A B\uFB01"); }
 
 }  // namespace

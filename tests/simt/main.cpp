@@ -26,9 +26,14 @@ int main(int argc, char** argv) {
   simt::on_error = [](const std::string& line) { ADD_FAILURE() << line; };
   kernels::set_threads(1);  // the CPU twins are not instrumented: their threads would be strangers to the sanitizers
   const char* const names[] = {"forward", "reverse", "shuffled"};
+  const auto wanted = [&](int i) { return argc == 1 || argv[1] == std::string("--order=") + names[i]; };
+  if (argc > 2 || !(wanted(0) || wanted(1) || wanted(2))) {
+    std::fprintf(stderr, "expected --order=forward, reverse or shuffled, found %s\n", argv[argc - 1]);
+    return 2;
+  }
   int result = 0;
   for (int i = 0; i < 3; ++i) {
-    if (argc > 1 && argv[1] != std::string("--order=") + names[i]) continue;
+    if (!wanted(i)) continue;
     simt::set_order(simt::Order(i));
     std::printf("order: %s\n", names[i]);
     result |= RUN_ALL_TESTS();

@@ -58,6 +58,11 @@ TEST(Bench, WrongWordsAreRefusedBeforeAnythingIsMeasured) {
   expect_usage({"search", "--bean", "5"}, "unknown option \"--bean\"; did you mean \"--beam\"?");
   expect_usage({"trie", "more"}, "trie: one word too many: \"more\"; see bench trie --help");
   expect_usage({"trie", "--precision", "f16"}, "--precision: expected f32, bf16 or int8, found \"f16\"");
+  expect_usage({"trie", "--precision", "int8"}, "--precision: expected f32 with trie, found \"int8\"");
+  expect_usage({"kmeans", "--precision", "bf16"}, "--precision: expected f32 with kmeans, found \"bf16\"");
+  expect_usage({"train", "--precision", "int8"}, "--precision: int8 is for search and kernels, not train");
+  expect_usage({"trie", "--items", "99999999999999999999"},
+               "--items: expected an integer, found \"99999999999999999999\"");
   expect_usage({"trie", "--repetitions", "0"}, "--repetitions: expected 1 to 1000, found 0");
   expect_usage({"trie", "--items", "1000,0"}, "--items: expected 1 to 100000000, found 0");
   expect_usage({"search", "--beam", "5,0"}, "--beam: expected 1 to 100000, found 0");

@@ -83,6 +83,27 @@ TEST(ImportVerb, EmbeddingsOfAnotherCountAreRefusedAndNothingIsLeft) {
   EXPECT_FALSE(std::filesystem::exists(folder / "corpus"));
 }
 
+TEST(ImportVerb, WhatMeansNothingIsRefused) {
+  Folder folder;
+  write_beir(folder);
+  const Outcome outcome = run(
+      {"import", "beir", folder / "beir", folder / "corpus", "--embeddings", folder / "e.npy", "--set", "nonsense=1"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("unknown setting \"nonsense\""), std::string::npos) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "corpus"));
+}
+
+TEST(ImportVerb, APathThatCannotBeLookedAtIsOneLine) {
+  Folder folder;
+  write_beir(folder);
+  const std::string name(300, 'x');  // no file has so long a name
+  for (const Outcome& outcome : {run({"sample", folder / name}), run({"identify", folder / "beir", folder / name}),
+                                 run({"import", "beir", folder / name, folder / "corpus", "--embeddings", "e.npy"})}) {
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.err.find("x: cannot open: File name too long\n"), std::string::npos) << outcome.err;
+  }
+}
+
 TEST(ImportVerb, AMalformedLineIsNamed) {
   Folder folder;
   write_beir(folder);

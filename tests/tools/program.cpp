@@ -79,4 +79,6 @@ Outcome run(const std::vector<std::string>& words, const std::string& input) { r
 
 Outcome run_bench(const std::vector<std::string>& words) { return Program(words, "", BENCH_PROGRAM).wait(); }
 
+Outcome run_gradcheck(const std::vector<std::string>& words) { return Program(words, "", GRADCHECK_PROGRAM).wait(); }
+
 }  // namespace tools_test

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-/// The programs `ace` and `bench` as others meet them: started with words, judged by exit code, standard output and
-/// standard error.
+/// The programs `ace`, `bench` and `gradcheck` as others meet them: started with words, judged by exit code, standard
+/// output and standard error.
 namespace tools_test {
 
 struct Outcome {
@@ -49,6 +49,8 @@ class Program {
 Outcome run(const std::vector<std::string>& words, const std::string& input = "");
 /// Runs `bench` with these words to its end.
 Outcome run_bench(const std::vector<std::string>& words);
+/// Runs `gradcheck` with these words to its end.
+Outcome run_gradcheck(const std::vector<std::string>& words);
 std::string read(const std::string& file);
 
 }  // namespace tools_test

@@ -61,6 +61,37 @@ TEST_F(RunVerbs, InspectWorksBeforeAndAfterTraining) {
   EXPECT_EQ(run({"inspect", folder / "run"}).out.find("not trained yet"), std::string::npos);
 }
 
+TEST_F(RunVerbs, InspectRefusesWhatMeansNothing) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--set", "nonsense=1"}, {"--precision", "f64"}, {"--config", folder / "none.toml"}}) {
+    std::vector<std::string> all = {"inspect", folder / "run"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Outcome outcome = run(all);
+    EXPECT_NE(outcome.code, 0) << words[0];
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+}
+
+TEST_F(RunVerbs, WithoutDevQueriesTrainingSaysSoOnce) {
+  std::filesystem::remove(folder / "corpus/qrels/dev.tsv");
+  ASSERT_EQ(run({"identify", folder / "corpus", folder / "other", "--config", settings, "--quiet"}).code, 0);
+  const Outcome outcome = run({"train", folder / "other", "--json"});
+  EXPECT_EQ(json::parse(outcome.out)["dev_queries"], 0);
+  const std::string note = "ace: note: no dev queries: the last weights are kept\n";
+  const size_t found = outcome.err.find(note);
+  ASSERT_NE(found, std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find(note, found + 1), std::string::npos);
+  EXPECT_EQ(run({"train", folder / "other", "--resume", "--quiet"}).err, "");
+}
+
+TEST_F(RunVerbs, QueriesThatAreCutAreToldOfOnce) {
+  ASSERT_EQ(run({"train", folder / "run", "--quiet", "--set", "tokenizer.max_tokens=3"}).code, 0);
+  const Outcome outcome = run({"evaluate", folder / "run", "--json", "--quiet"});
+  EXPECT_EQ(outcome.err, "ace: warning: of 10 queries 10 were cut to the first 2 pieces\n");
+  EXPECT_EQ(json::parse(outcome.out)["cut_queries"], 10);
+}
+
 TEST_F(RunVerbs, AnUntrainedRunAnswersNothing) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"evaluate", folder / "run"}, {"search", folder / "run", "a dog"}}) {
@@ -129,6 +160,7 @@ TEST_F(RunVerbs, SearchRefusesQueriesThatShowNothingAndSaysWhere) {
   };
   refused({""}, "query: expected a query with a visible character");
   refused({"\xe2\x80\x8b"}, "visible");
+  refused({"\u2581"}, "visible");
   refused({"\xff"}, "query: expected UTF-8");
   refused({"--queries", folder.file("a.txt", "a dog\n \n")}, "a.txt:2: ");
   refused({"--queries", folder.file("b.jsonl", "{\"text\": \"a dog\"}\n{\"txt\": 1}\n")}, "b.jsonl:2: ");
@@ -178,15 +210,19 @@ TEST_F(RunVerbs, ADamagedRunIsRefused) {
 }
 
 TEST_F(RunVerbs, ASignalStopsTrainingAfterACheckpoint) {
+  std::filesystem::rename(folder / "run", folder / "it's a run");
   Program training(
-      {"train", folder / "run", "--quiet", "--set", "train.epochs=100000", "--set", "train.checkpoint_steps=1"});
+      {"train", folder / "it's a run", "--quiet", "--set", "train.epochs=100000", "--set", "train.checkpoint_steps=1"});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (training.running() && !std::filesystem::exists(folder / "run/checkpoint.safetensors")) {
+  while (training.running() && !std::filesystem::exists(folder / "it's a run/checkpoint.safetensors")) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   training.send(SIGINT);
-  EXPECT_EQ(training.wait().code, 130);
+  const Outcome stopped = training.wait();
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_NE(stopped.out.find("it'\\''s a run' --resume\n"), std::string::npos) << stopped.out;
+  std::filesystem::rename(folder / "it's a run", folder / "run");
   Program again({"train", folder / "run", "--quiet", "--resume"});
   again.wait_for_handler(SIGTERM);
   again.send(SIGTERM);

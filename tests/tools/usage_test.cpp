@@ -74,11 +74,28 @@ TEST(Usage, ValuesOutOfRangeAreRefused) {
   expect_usage(
       {"import", "cloto", "a", "b", "--embeddings", "e.npy"},
       "DATASET: expected clotho, audiocaps, flickr30k, flickr8k, beir, found \"cloto\"; did you mean \"clotho\"?");
-  for (const char* value : {"abc", "1.5", "99999999999999999999"}) {
-    const Outcome outcome = run({"sample", "corpus", "--items", value});
-    EXPECT_EQ(outcome.code, 2) << value;
-    EXPECT_NE(outcome.err.find("--items"), std::string::npos);
+}
+
+TEST(Usage, IntegersAreDecimal) {
+  for (const char* value : {"", "abc", "1.5", "0x80", "+-0", "99999999999999999999"}) {
+    const std::string found = std::string("expected an integer, found \"") + value + "\"";
+    expect_usage({"sample", "corpus", "--items", value}, "--items: " + found);
+    expect_usage({"search", "run", "q", "--top", value}, "--top: " + found);
+    expect_usage({"sample", "corpus", "--threads", value}, "--threads: " + found);
   }
+  expect_usage({"sample", "corpus", "--items", "010"}, "--items: expected 100 to 1000000, found 10");
+  expect_usage({"sample", "corpus", "--threads", "4294967297"}, "--threads: expected 0 to 256, found 4294967297");
+  for (const char* list : {"", "5,", ",", "5;25;50", "05x"}) {
+    expect_usage({"evaluate", "run", "--beam", list},
+                 std::string("--beam: expected 1 to 100000, or three like 5,25,50, found \"") + list + "\"");
+  }
+}
+
+TEST(Usage, RulesBetweenSettingsOfAFileNameIt) {
+  Folder folder;
+  const std::string file = folder.file("heads.toml", "model.heads = 3\n");
+  expect_usage({"sample", "corpus", "--config", file},
+               "model.heads: expected a divisor of model.width = 512, found 3 (with " + file + ")");
 }
 
 TEST(Usage, ControlCharactersInWordsAreEscaped) {
