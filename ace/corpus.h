@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ace/progress.h"
 #include "tensor/tensor.h"
 
 namespace ace {
@@ -48,7 +49,7 @@ void check_embeddings(const tensor::Tensor& x, size_t items, const std::string& 
 /// is all zeros there.
 void check_rows(const tensor::Tensor& x, int64_t begin, int64_t end, const std::string& file);
 /// Writes a corpus folder: built under a temporary name beside it, then renamed. Fails if `folder` exists.
-void write_corpus(const std::filesystem::path& folder, const Corpus& corpus);
+void write_corpus(const std::filesystem::path& folder, const Corpus& corpus, const Progress& progress = {});
 
 /// Items of the `test` pool: those whose split is test or, without splits, those judged in qrels/test.tsv; ascending.
 std::vector<int32_t> test_pool(const Corpus& corpus);

@@ -25,20 +25,27 @@ std::string judgements_text(const Corpus& corpus, size_t split) {
 
 }  // namespace
 
-void write_corpus(const std::filesystem::path& folder, const Corpus& corpus) {
+void write_corpus(const std::filesystem::path& folder, const Corpus& corpus, const Progress& progress) {
   tensor::check(corpus.embeddings.defined() && corpus.embeddings.rows() == int64_t(corpus.items.size()),
                 "write corpus: expected {} rows of embeddings, found {}", corpus.items.size(),
                 corpus.embeddings.defined() ? corpus.embeddings.rows() : 0);
   tensor::AtomicFolder building(folder);
   const std::filesystem::path& to = building.temporary();
+  int64_t done = 0;
+  const auto next = [&] { progress("corpus", done++, 6); };
+  next();
   tensor::write_file(to / "corpus.jsonl", items_text(corpus.items));
+  next();
   tensor::write_npy(to / "items.npy", corpus.embeddings);
+  next();
   tensor::write_file(to / "queries.jsonl", queries_text(corpus.queries));
   tensor::make_folder(to / "qrels");
   for (size_t i = 0; i < split_names.size(); ++i) {
+    next();
     tensor::write_file(to / "qrels" / fmt::format("{}.tsv", split_names[i]), judgements_text(corpus, i));
   }
   if (!corpus.settings.empty()) tensor::write_file(to / "settings.toml", corpus.settings);
+  next();
   building.commit();
 }
 

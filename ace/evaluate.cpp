@@ -146,7 +146,7 @@ void write_trec(const std::filesystem::path& file, const Run& run, const Task& t
     for (size_t i = 0; i < names.size(); ++i) results.push_back({names[i], ranked[q][i].score});
     text += trec_lines(task.queries[q]->id, results);
   }
-  tensor::write_file(file, text);
+  tensor::write_new_file(file, text);
 }
 
 }  // namespace

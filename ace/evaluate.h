@@ -12,7 +12,7 @@ struct EvaluateOptions {
   std::string pool = "all";    ///< all | test: which items can be found
   std::vector<int64_t> beams;  ///< one beam for all measures, or three: R@1, R@5, R@10 with MRR from one each
   bool unconstrained = false;  ///< the figures on top are those of unconstrained search
-  std::optional<std::filesystem::path> trec;    ///< write the results on top as a TREC run file
+  std::optional<std::filesystem::path> trec;    ///< write the results on top as a TREC run file, a new one
   std::optional<std::filesystem::path> corpus;  ///< where the corpus is now, when not at its recorded place
 };
 

@@ -11,9 +11,12 @@
 namespace ace {
 
 std::string read_gzip(const std::filesystem::path& path, size_t limit) {
+  using Type = std::filesystem::file_type;
   const std::string name = tensor::name_of(path);
   std::error_code ignored;
-  tensor::check(!std::filesystem::is_directory(path, ignored), "{}: expected a file, found a folder", name);
+  const Type type = std::filesystem::status(path, ignored).type();  // a pipe would keep us waiting
+  tensor::check(type == Type::regular || type == Type::not_found || type == Type::none,
+                "{}: expected a file, found a {}", name, type == Type::directory ? "folder" : "pipe or device");
   errno = 0;
   const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), &gzclose);
   tensor::check(file != nullptr, "{}: cannot open: {}", name, std::strerror(errno ? errno : ENOMEM));

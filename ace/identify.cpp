@@ -4,6 +4,8 @@
 
 #include "ace/kmeans.h"
 #include "ace/rqvae.h"
+#include "ace/text.h"
+#include "tensor/file.h"
 #include "tensor/npy.h"
 
 namespace ace {
@@ -121,8 +123,9 @@ std::vector<std::string> training_queries(const Corpus& corpus) {
 
 Run identify(Corpus corpus, const Settings& settings, const std::filesystem::path& folder, const Progress& progress) {
   check_settings(settings);
-  check(!std::filesystem::exists(std::filesystem::symlink_status(folder)),
-        "run: {} exists already; give a folder that does not", folder.string());
+  tensor::check_new(folder);
+  check(is_utf8(std::filesystem::absolute(corpus.folder).string()), "{}: expected UTF-8, which a run can name it by",
+        tensor::name_of(std::filesystem::absolute(corpus.folder)));
   const std::vector<std::string> queries = training_queries(corpus);
   check(!queries.empty(), "{}: no training queries; qrels/train.tsv judges none, so nothing could be trained",
         corpus.folder.string());
@@ -139,7 +142,7 @@ Run identify(Corpus corpus, const Settings& settings, const std::filesystem::pat
   files["settings.toml"] = to_toml(settings);
   files["items.jsonl"] = std::move(items);
   files["tokenizer.tsv"] = tokenizer.tsv();
-  return Run::create(folder, std::move(files));
+  return Run::create(folder, std::move(files), progress);
 }
 
 }  // namespace ace

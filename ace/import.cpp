@@ -58,11 +58,12 @@ Tensor reorder(const Tensor& x, const Corpus& corpus, const std::filesystem::pat
                 bytes);
   };
   if (list.extension() == ".jsonl") {
-    each_json(list, [&](const nlohmann::json& object, const std::string& place) {
+    const auto visit = [&](const nlohmann::json& object, const std::string& place) {
       place_row(json_string(object, "_id", place), place);
-    });
+    };
+    each_json(list, visit, true);
   } else {
-    const TextLines file = read_lines(list);
+    const TextLines file = read_lines(list, true);
     for (size_t i = 0; i < file.lines.size(); ++i) place_row(file.lines[i], file.place(i));
   }
   const auto missing = std::ranges::find(seen, 0);
@@ -77,7 +78,7 @@ void add_queries(Corpus& corpus, const std::filesystem::path& path) {
   std::unordered_set<std::string> ids;
   for (const Query& query : corpus.queries) ids.insert(query.id);
   size_t number = corpus.queries.size();
-  each_json(path, [&](const nlohmann::json& object, const std::string& place) {
+  const auto visit = [&](const nlohmann::json& object, const std::string& place) {
     const std::string id = json_string(object, "item", place);
     const auto item = index.find(id);
     tensor::check(item != index.end(), "{}: the data set has no item {}", place, quote(id));
@@ -88,7 +89,8 @@ void add_queries(Corpus& corpus, const std::filesystem::path& path) {
     tensor::check(ids.insert(query.id).second, "{}: \"_id\" {} appears twice", place, quote(query.id));
     corpus.judgements[size_t(Split::train)].push_back({int32_t(corpus.queries.size()), item->second, 1});
     corpus.queries.push_back(std::move(query));
-  });
+  };
+  each_json(path, visit, true);
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ void each_line(std::string_view text, const Visit& visit) {
   }
 }
 
+std::string read_text(const std::filesystem::path& path, bool pipe) {
+  return pipe ? tensor::read_input(path) : tensor::read_file(path);
+}
+
 TextLines lines_of(std::string_view text, const std::filesystem::path& path) {
   TextLines result{tensor::name_of(path), {}};
   each_line(text, [&](std::string_view line, int64_t number) {
@@ -35,12 +39,12 @@ TextLines lines_of(std::string_view text, const std::filesystem::path& path) {
 
 }  // namespace
 
-TextLines read_lines(const std::filesystem::path& path) { return lines_of(tensor::read_file(path), path); }
+TextLines read_lines(const std::filesystem::path& path, bool pipe) { return lines_of(read_text(path, pipe), path); }
 TextLines read_gzip_lines(const std::filesystem::path& path) { return lines_of(read_gzip(path), path); }
 
 void each_json(const std::filesystem::path& path,
-               const std::function<void(const nlohmann::json& object, const std::string& place)>& visit) {
-  const std::string text = tensor::read_file(path), origin = tensor::name_of(path);
+               const std::function<void(const nlohmann::json& object, const std::string& place)>& visit, bool pipe) {
+  const std::string text = read_text(path, pipe), origin = tensor::name_of(path);
   each_line(text, [&](std::string_view line, int64_t number) {
     if (line.find_first_not_of(" \t") == line.npos) return;
     const std::string place = fmt::format("{}:{}", origin, number);

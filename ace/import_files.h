@@ -14,20 +14,21 @@
 namespace ace {
 
 /// A text file as lines: line i (from 1) is lines[i − 1]. CR before LF and a byte-order mark are dropped; the last line
-/// may lack its line break. Fails, naming the line, on what is not UTF-8.
+/// may lack its line break. Fails, naming the line, on what is not UTF-8. `pipe`: it may be one.
 struct TextLines {
   std::string origin;  ///< the path, for messages
   std::vector<std::string> lines;
   /// `captions.tsv:17`
   std::string place(size_t index) const { return origin + ":" + std::to_string(index + 1); }
 };
-TextLines read_lines(const std::filesystem::path& path);
+TextLines read_lines(const std::filesystem::path& path, bool pipe = false);
 /// The same from a gzip file.
 TextLines read_gzip_lines(const std::filesystem::path& path);
 
-/// Visits each non-blank line of a JSON Lines file as an object; `place` is `file:line`.
+/// Visits each non-blank line of a JSON Lines file as an object; `place` is `file:line`. `pipe`: it may be one.
 void each_json(const std::filesystem::path& path,
-               const std::function<void(const nlohmann::json& object, const std::string& place)>& visit);
+               const std::function<void(const nlohmann::json& object, const std::string& place)>& visit,
+               bool pipe = false);
 /// object[key], which must be a string.
 std::string json_string(const nlohmann::json& object, const char* key, const std::string& place);
 /// The same, or empty when the key is absent or null.

@@ -125,14 +125,16 @@ void verify_file(const fs::path& path, const ManifestEntry& entry) {
         one_line(entry.checksum, 40), checksum);
 }
 
-FolderLock::FolderLock(const fs::path& folder)
-    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  // A file system without locks (some network ones) is used without.
-  while (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
-  }
+Lock::Lock(const fs::path& path, bool wait) : descriptor_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+  if (descriptor_ < 0) return;
+  int status = 0;
+  do {
+    status = ::flock(descriptor_, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+  } while (status != 0 && errno == EINTR);
+  refused_ = status != 0 && errno == EWOULDBLOCK;  // a file system without locks (some network ones) is used without
 }
 
-FolderLock::~FolderLock() {
+Lock::~Lock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 

@@ -24,16 +24,20 @@ Manifest parse_manifest(std::string_view text, const std::string& origin);
 /// Checks that the file has the size and checksum of its entry.
 void verify_file(const std::filesystem::path& path, const ManifestEntry& entry);
 
-/// Excludes other openings and commits of this folder, in this process and others, as long as it lives.
-class FolderLock {
+/// Excludes other locks on this file or folder, in this process and others, as long as it lives. On the folder: for an
+/// opening or a commit. On its items.jsonl, which never changes: for a whole training.
+class Lock {
  public:
-  explicit FolderLock(const std::filesystem::path& folder);
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  ~FolderLock();
+  explicit Lock(const std::filesystem::path& path, bool wait = true);
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock();
+  /// Without `wait`: there is another.
+  bool refused() const { return refused_; }
 
  private:
   int descriptor_;
+  bool refused_ = false;
 };
 
 /// Replaces or adds files, all or none. Steps: each as `<name>.new`, synced · manifest.next.json, which is the point of

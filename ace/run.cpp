@@ -49,7 +49,7 @@ bool is_quality(const nlohmann::json& json) {
 
 Run Run::open(const fs::path& folder) {
   check_folder(folder);
-  const FolderLock lock(folder);
+  const Lock lock(folder);
   recover(folder);
   Run run;
   run.folder_ = folder;
@@ -60,25 +60,38 @@ Run Run::open(const fs::path& folder) {
   return run;
 }
 
-Run Run::create(const fs::path& folder, std::map<std::string, std::string> files) {
+Run Run::open_to_train(const fs::path& folder) {
+  const auto lock = std::make_shared<Lock>(folder / "items.jsonl", false);
+  check(!lock->refused(), "{}: another training runs on it", name_of(folder));
+  Run run = open(folder);  // under the lock: it holds all that an earlier training committed
+  run.training_ = lock;
+  return run;
+}
+
+Run Run::create(const fs::path& folder, std::map<std::string, std::string> files, const Progress& progress) {
   tensor::AtomicFolder building(folder);
   Run run;
   run.folder_ = building.temporary();
+  const int64_t steps = int64_t(files.size()) + 1;  // the last one reads what was written
+  int64_t done = 0;
   for (auto& [name, bytes] : files) {
+    progress("run", done++, steps);
     run_file(name, name_of(folder));
     run.manifest_[name] = entry_of(bytes);
     tensor::write_file(run.folder_ / name, bytes);
     bytes = std::string();  // what the files hold of ten million items is read back next; {} would keep the memory
   }
   tensor::write_file(run.folder_ / manifest_name, manifest_text(run.manifest_));
+  progress("run", done, steps);
   run.load_parts();
+  progress("run", steps, steps);
   building.commit();
   run.folder_ = folder;
   return run;
 }
 
 void Run::commit(const std::map<std::string, std::string>& files) {
-  const FolderLock lock(folder_);
+  const Lock lock(folder_);
   recover(folder_);
   // What another process committed since we opened the run stays.
   const fs::path manifest = folder_ / manifest_name;

@@ -1,11 +1,13 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ace/corpus.h"
 #include "ace/identifiers.h"
+#include "ace/progress.h"
 #include "ace/settings.h"
 #include "ace/tokenizer.h"
 #include "ace/trie.h"
@@ -33,9 +35,12 @@ class Run {
   /// after its manifest was in place is completed first, any other leftover removed. Opening and committing exclude
   /// each other (a lock on the folder), so that a run can be searched while it is trained.
   static Run open(const std::filesystem::path& folder);
+  /// The same for a training: fails while another Run opened by this, here or in another process, lives.
+  static Run open_to_train(const std::filesystem::path& folder);
   /// Builds a new run folder from files (name → bytes) under a temporary name beside it, then renames it.
   /// Fails if `folder` exists.
-  static Run create(const std::filesystem::path& folder, std::map<std::string, std::string> files);
+  static Run create(const std::filesystem::path& folder, std::map<std::string, std::string> files,
+                    const Progress& progress = {});
   /// Replaces or adds files, all or none: each is written and synced as `<name>.new`, then `manifest.next.json`, then
   /// all are renamed and the manifest last.
   void commit(const std::map<std::string, std::string>& files);
@@ -63,6 +68,7 @@ class Run {
   void load_parts();
   std::filesystem::path folder_;
   Manifest manifest_;
+  std::shared_ptr<const void> training_;  ///< the lock of open_to_train
 };
 
 }  // namespace ace

@@ -61,7 +61,7 @@ void parse_settings(Settings& settings, std::string_view text, std::string_view 
 }
 
 void load_settings(Settings& settings, const std::filesystem::path& file) {
-  parse_settings(settings, tensor::read_file(file, size_t(1) << 20), escape(file.string()));
+  parse_settings(settings, tensor::read_input(file, size_t(1) << 20), escape(file.string()));
 }
 
 std::string to_toml(const Settings& settings) {

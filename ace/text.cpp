@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <memory>
+#include <iterator>
+#include <vector>
 
 #include "tensor/error.h"
 
@@ -60,6 +60,28 @@ bool must_escape(int32_t code) {
   }
 }
 
+/// What utf8proc makes of each character, and runs of marks in canonical order: utf8proc_decompose, whose own ordering
+/// takes the square of a run's length.
+std::vector<int32_t> decomposed(std::string_view text, utf8proc_option_t options) {
+  std::vector<int32_t> codes;
+  codes.reserve(text.size() + 1);
+  for (int boundary = 0; !text.empty();) {
+    const auto [code, bytes] = first_character(text);
+    int32_t parts[32];  // no character has as many
+    const utf8proc_ssize_t count = utf8proc_decompose_char(code, parts, std::ssize(parts), options, &boundary);
+    tensor::check(count >= 0, "text: {} while normalising {}", utf8proc_errmsg(count), quote(text));
+    codes.insert(codes.end(), parts, parts + count);
+    text.remove_prefix(size_t(bytes));
+  }
+  const auto order = [](int32_t code) { return utf8proc_get_property(code)->combining_class; };
+  for (auto begin = codes.begin(); begin != codes.end();) {
+    const auto end = std::find_if(begin, codes.end(), [&](int32_t code) { return order(code) == 0; });
+    if (end - begin > 1) std::ranges::stable_sort(begin, end, {}, order);
+    begin = end == codes.end() ? end : end + 1;
+  }
+  return codes;
+}
+
 }  // namespace
 
 Character first_character(std::string_view text) {
@@ -109,14 +131,14 @@ std::string single_spaced(std::string_view text) {
 
 std::string normalize(std::string_view text) {
   tensor::check(is_utf8(text), "text: expected UTF-8, found {}", quote(text));
-  utf8proc_uint8_t* mapped = nullptr;
   const auto options =
       utf8proc_option_t(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
-  const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                             utf8proc_ssize_t(text.size()), &mapped, options);
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
+  std::vector<int32_t> codes = decomposed(text, options);
+  const auto count = utf8proc_ssize_t(codes.size());
+  codes.push_back(0);  // room for the byte that ends what is written in their place
+  const utf8proc_ssize_t size = utf8proc_reencode(codes.data(), count, options);
   tensor::check(size >= 0, "text: {} while normalising {}", utf8proc_errmsg(size), quote(text));
-  return single_spaced({reinterpret_cast<const char*>(mapped), size_t(size)});
+  return single_spaced({reinterpret_cast<const char*>(codes.data()), size_t(size)});
 }
 
 bool has_visible(std::string_view text) {

@@ -9,6 +9,8 @@
 #include <condition_variable>
 #include <mutex>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -21,13 +23,15 @@ class Threads {
  public:
   explicit Threads(int count) {
     instructions();  // a permission that threads inherit
-    for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this] { work(); });
+    try {
+      for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this] { work(); });
+    } catch (const std::exception& error) {  // the system has no more of them
+      stop();
+      throw std::runtime_error("threads: expected " + std::to_string(count) + ", could have " +
+                               std::to_string(this->count()) + ": " + error.what());
+    }
   }
-  ~Threads() {
-    stop_ = true;
-    publish(0);
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Threads() { stop(); }
   int count() const { return int(workers_.size()) + 1; }
 
   using Call = void (*)(const void*, int64_t, int64_t);
@@ -60,6 +64,12 @@ class Threads {
   static void range(int64_t n, int parts, int part, Call call, const void* body) {
     const int64_t begin = n * part / parts, end = n * (part + 1) / parts;
     if (begin < end) call(body, begin, end);
+  }
+
+  void stop() {
+    stop_ = true;
+    publish(0);
+    for (std::thread& worker : workers_) worker.join();
   }
 
   void publish(int parts) {

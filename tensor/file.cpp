@@ -40,26 +40,15 @@ struct stat status_of(int descriptor, const std::filesystem::path& path) {
   return status;
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : ".";
-}
-
-}  // namespace
-
-MappedFile::MappedFile(const std::filesystem::path& path) {
-  const Descriptor file(path, O_RDONLY | O_NONBLOCK);  // O_NONBLOCK: opening a pipe must not wait for its writer
-  const struct stat status = status_of(file, path);
+/// The size of what must be a file: a pipe would keep its reader waiting, a device might never end.
+size_t regular_size(int descriptor, const std::filesystem::path& path) {
+  const struct stat status = status_of(descriptor, path);
   check(S_ISREG(status.st_mode), "{}: expected a regular file", name_of(path));
-  size_ = size_t(status.st_size);
-  if (size_ == 0) return;
-  void* const data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-  if (data == MAP_FAILED) fail_system(path, "map");
-  data_ = std::shared_ptr<void>(data, [size = size_](void* p) { ::munmap(p, size); });
+  return size_t(status.st_size);
 }
+constexpr int for_regular = O_RDONLY | O_NONBLOCK;  // opening a pipe must not wait for its writer
 
-std::string read_file(const std::filesystem::path& path, size_t limit) {
-  const Descriptor file(path, O_RDONLY);
-  const size_t expected = size_t(std::max<off_t>(status_of(file, path).st_size, 0));
+std::string read_whole(int file, const std::filesystem::path& path, size_t expected, size_t limit) {
   const auto check_size = [&](size_t size) {
     check(size <= limit, "{}: expected at most {} bytes, found {}", name_of(path), limit, size);
   };
@@ -79,11 +68,55 @@ std::string read_file(const std::filesystem::path& path, size_t limit) {
   return text;
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
-  temporary_ += ".new";
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+/// "corpus/" is "corpus".
+std::filesystem::path without_slash(const std::filesystem::path& path) {
+  const std::filesystem::path normal = path.lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
+/// The i-th temporary name beside a path that does not exist yet.
+std::filesystem::path beside(std::filesystem::path path, int i) { return path += fmt::format(".{}.new", i); }
+
+/// rename() would replace a file or an empty folder that has appeared meanwhile. Gives 0, or −1 and errno.
+int rename_to_new(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const int status = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  return status != 0 && (errno == EINVAL || errno == ENOSYS) ? ::rename(from.c_str(), to.c_str()) : status;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const Descriptor file(path, for_regular);
+  size_ = regular_size(file, path);
+  if (size_ == 0) return;
+  void* const data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+  if (data == MAP_FAILED) fail_system(path, "map");
+  data_ = std::shared_ptr<void>(data, [size = size_](void* p) { ::munmap(p, size); });
+}
+
+std::string read_file(const std::filesystem::path& path, size_t limit) {
+  const Descriptor file(path, for_regular);
+  return read_whole(file, path, regular_size(file, path), limit);
+}
+
+std::string read_input(const std::filesystem::path& path, size_t limit) {
+  const Descriptor file(path, O_RDONLY);
+  return read_whole(file, path, size_t(std::max<off_t>(status_of(file, path).st_size, 0)), limit);
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path, bool fresh) : path_(std::move(path)), fresh_(fresh) {
+  if (fresh) check_new(path_);
   if (std::error_code ignored; std::filesystem::is_directory(path_, ignored)) fail_system(path_, "write", EISDIR);
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (descriptor_ < 0) fail_system(path_, "write");
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (fresh ? O_EXCL : O_TRUNC);
+  for (int i = 0; descriptor_ < 0; ++i) {
+    temporary_ = fresh ? beside(path_, i) : std::filesystem::path(path_) += ".new";
+    descriptor_ = ::open(temporary_.c_str(), flags, 0666);
+    if (descriptor_ < 0 && !(fresh && errno == EEXIST)) fail_system(path_, "write");
+  }
 }
 
 AtomicFile::~AtomicFile() {
@@ -113,7 +146,7 @@ void AtomicFile::sync() {
 
 void AtomicFile::commit() {
   sync();
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if ((fresh_ ? rename_to_new(temporary_, path_) : ::rename(temporary_.c_str(), path_.c_str())) != 0) {
     const int error = errno;
     ::unlink(temporary_.c_str());
     fail_system(path_, "write", error);
@@ -121,13 +154,11 @@ void AtomicFile::commit() {
   sync_folder(folder_of(path_));
 }
 
-AtomicFolder::AtomicFolder(const std::filesystem::path& path) : path_(path.lexically_normal()) {
-  if (!path_.has_filename()) path_ = path_.parent_path();  // "corpus/"
+AtomicFolder::AtomicFolder(const std::filesystem::path& path) : path_(without_slash(path)) {
+  check_new(path_);
   std::error_code error;
-  if (std::filesystem::exists(std::filesystem::symlink_status(path_, error))) fail_system(path_, "create", EEXIST);
   for (int i = 0;; ++i) {
-    temporary_ = path_;
-    temporary_ += fmt::format(".{}.new", i);
+    temporary_ = beside(path_, i);
     if (std::filesystem::create_directory(temporary_, error)) break;
     if (error) fail_system(path_, "create", error.value());  // no error: the name is taken
   }
@@ -139,11 +170,7 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
-  const char* const from = temporary_.c_str();
-  const char* const to = path_.c_str();
-  int status = ::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);  // rename would replace an empty folder
-  if (status != 0 && (errno == EINVAL || errno == ENOSYS)) status = ::rename(from, to);
-  if (status != 0) fail_system(path_, "create");
+  if (rename_to_new(temporary_, path_) != 0) fail_system(path_, "create");
   committed_ = true;
   sync_folder(folder_of(path_));
 }
@@ -152,6 +179,20 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+void write_new_file(const std::filesystem::path& path, std::string_view text) {
+  AtomicFile file(path, true);
+  file.write(text);
+  file.commit();
+}
+
+void check_new(const std::filesystem::path& path) {
+  check(!path.empty(), "expected the name of a file or folder to make, found an empty one");
+  struct stat status;
+  if (::lstat(without_slash(path).c_str(), &status) == 0) fail("{}: exists already", name_of(path));
+  if (errno != ENOENT) fail_system(path, "create");
+  if (::access((folder_of(without_slash(path)) / ".").c_str(), W_OK | X_OK) != 0) fail_system(path, "create");
 }
 
 bool exists(const std::filesystem::path& path) {

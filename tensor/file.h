@@ -10,7 +10,7 @@
 /// Files: read whole or mapped, written all or not at all (as folders are).
 namespace tensor {
 
-/// A file mapped read-only. Fails with one line when it is missing, a directory, or unreadable.
+/// A file mapped read-only. Fails with one line when it is missing, a directory, a pipe or device, or unreadable.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -23,14 +23,18 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-/// The whole file (or pipe) as text. Fails like MappedFile, and when it is larger than `limit` bytes.
+/// The whole file as text. Fails like MappedFile, and when it is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, size_t limit = size_t(4) << 30);
+/// The same of what somebody names to be read, which may be a pipe as well.
+std::string read_input(const std::filesystem::path& path, size_t limit = size_t(4) << 30);
 
 /// A file being written under `<path>.new`: commit() flushes, syncs, renames it to `path` and syncs the folder;
 /// without commit() the destructor removes it, so a failure (disk full, no permission) leaves what was there before.
+/// A `fresh` one replaces nothing, neither `path` (see check_new) nor what stands beside it: its temporary name is
+/// free.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::filesystem::path path);
+  explicit AtomicFile(std::filesystem::path path, bool fresh = false);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
@@ -43,6 +47,7 @@ class AtomicFile {
 
  private:
   std::filesystem::path path_, temporary_;
+  bool fresh_;
   int descriptor_ = -1;
 };
 
@@ -63,8 +68,12 @@ class AtomicFolder {
   bool committed_ = false;
 };
 
-/// AtomicFile for a text at hand.
+/// AtomicFile for a text at hand, and a fresh one.
 void write_file(const std::filesystem::path& path, std::string_view text);
+void write_new_file(const std::filesystem::path& path, std::string_view text);
+/// Fails with one line unless a file or folder of that name can be made: nothing has it, and what it is to stand in is
+/// there and may be written. For the start of a long work.
+void check_new(const std::filesystem::path& path);
 /// Whether there is a file or folder of that name; fails with one line when that cannot be told (no permission).
 bool exists(const std::filesystem::path& path);
 /// Makes one folder; fails with one line.

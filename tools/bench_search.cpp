@@ -184,6 +184,7 @@ int search(const Flags& flags, const Options& options) {
   check_range("--tokens", {options.tokens}, 1, 4096);
   check_range("--item-width", {options.item_width}, 1, 65536);
   check_range("--hnsw-items", {options.hnsw_items}, 0, 100000000);
+  if (options.svg) tensor::check_new(*options.svg);
   const std::vector<Queries> inputs = draw_queries(flags, options);
   Report report(flags, "search",
                 {{"method", "method"},
@@ -201,7 +202,7 @@ int search(const Flags& flags, const Options& options) {
   }
   measure_ace(report, flags, options, inputs);
   if (options.dual) measure_dual(report, flags, options, inputs);
-  if (options.svg) tensor::write_file(*options.svg, svg(figure_of(report, options, inputs)));
+  if (options.svg) tensor::write_new_file(*options.svg, svg(figure_of(report, options, inputs)));
   return report.print();
 }
 
@@ -222,7 +223,7 @@ void add_search(CLI::App& app, const Flags& flags, Action& action) {
     add_model_options(scenario, options.model);
     scenario.add_option("--item-width", options.item_width, "width of the dual tower's vectors; default 1024")
         ->type_name("N");
-    scenario.add_option("--svg", options.svg, "draws queries a second over items")->type_name("FILE");
+    scenario.add_option("--svg", options.svg, "draws queries a second over items, in a new file")->type_name("FILE");
   };
   add_scenario<Options>(app, flags, action, "search", "queries a second, over the number of items", define, search);
 }

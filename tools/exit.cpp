@@ -1,5 +1,6 @@
 #include "tools/exit.h"
 
+#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -14,9 +15,10 @@ int exit_code(const char* name, const std::function<int()>& body) {
     fmt::print(stderr, "{}: error: {}\n", name, message);
     return code;
   };
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at the shell's limit then fails as on a full disk, and leaves nothing
   try {
     const int code = body();
-    if (std::fflush(stdout) != 0) return fail_with(1, "standard output: cannot be written");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) return fail_with(1, "standard output: cannot be written");
     return code;
   } catch (const UsageError& error) {
     return fail_with(2, error.what());

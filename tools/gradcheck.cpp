@@ -7,6 +7,8 @@
 #include "ace/nearest.h"
 #include "ace/text.h"
 #include "tests/autograd/table.h"
+#include "tools/exit.h"
+#include "tools/usage.h"
 
 /// Checks every op, or those named on the command line, and prints one line each: what an auditor wants to see at a
 /// glance. The cases are those of the tests (tests/autograd/table.h).
@@ -67,18 +69,15 @@ std::vector<std::string_view> checked_ops() {
   return names;
 }
 
-}  // namespace
-
-int main(int count, char** words) {
-  const std::vector<std::string_view> ops = checked_ops(), asked(words + 1, words + count);
+int run(const std::vector<std::string_view>& asked) {
+  const std::vector<std::string_view> ops = checked_ops();
   for (const std::string_view word : asked) {
     if (word == "--help" || word == "-h") {
       fmt::print("usage: gradcheck [OP ...]; without words all of them:\n  {}\n", fmt::join(ops, "\n  "));
       return 0;
     }
     if (std::ranges::find(ops, word) != ops.end()) continue;
-    fmt::print(stderr, "gradcheck: error: no op {}; did you mean \"{}\"?\n", ace::quote(word), ace::nearest(word, ops));
-    return 2;
+    tools::fail_usage("no op {}; did you mean \"{}\"?", ace::quote(word), ace::nearest(word, ops));
   }
   fmt::print("{:<17}{:>6}{:>12}{:>14}{:>14}{:>14}\n", "op", "cases", "derivatives", "worst |a - n|", "f64 - naive",
              "f32 - naive");
@@ -91,4 +90,10 @@ int main(int count, char** words) {
       "\nderivatives: entries of the full Jacobian, analytic (a) against central differences (n) in f64, of which "
       "each may differ by\n1e-7 + 1e-5 |n|; naive: loops in f64 that share nothing with the kernels, relative L2.\n");
   return ok ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  return tools::exit_code("gradcheck", [=] { return run({words + 1, words + count}); });
 }

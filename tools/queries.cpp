@@ -24,7 +24,7 @@ void check_query(std::string_view text, std::string_view origin) {
 }
 
 std::vector<std::string> read_queries(const std::filesystem::path& file) {
-  const std::string whole = tensor::read_file(file, size_t(1) << 30);
+  const std::string whole = tensor::read_input(file, size_t(1) << 30);
   const bool json = file.extension() == ".jsonl";
   std::vector<std::string> queries;
   std::string_view rest = whole;

@@ -4,6 +4,7 @@
 #include "ace/evaluate.h"
 #include "ace/nearest.h"
 #include "ace/text.h"
+#include "tensor/file.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
@@ -65,6 +66,7 @@ void print_measures(const nlohmann::json& report) {
 
 int evaluate(const Flags& flags, Options& options) {
   check_options(options);
+  if (options.trec) tensor::check_new(*options.trec);
   const ace::Run run = ace::Run::open(options.run);
   const ace::Settings settings = settings_for_run(flags, run, "search", false);
   catch_signals();
@@ -94,7 +96,8 @@ void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
       ->type_name("N[,N,N]");
   verb.add_flag("--unconstrained", options->unconstrained,
                 "report (--json, --trec) beam search without the tree of identifiers");
-  verb.add_option("--trec", options->trec, "write the results as a TREC run file")->type_name("FILE");
+  verb.add_option("--trec", options->trec, "write the results as a TREC run file, which must not exist")
+      ->type_name("FILE");
   verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
       ->type_name("CORPUS");
   verb.callback([&flags, &action, options] { action = [&flags, options] { return evaluate(flags, *options); }; });

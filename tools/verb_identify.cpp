@@ -1,7 +1,6 @@
 #include <memory>
 
 #include "ace/identify.h"
-#include "ace/text.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
 #include "tools/print.h"
@@ -19,7 +18,7 @@ struct Options {
 };
 
 int identify(const Flags& flags, const Options& options) {
-  tensor::check(!tensor::exists(options.run), "{}: exists already", ace::quote(options.run.string()));
+  tensor::check_new(options.run);
   ace::Corpus corpus = ace::load_corpus(options.corpus);
   const std::string origin = (options.corpus / "settings.toml").string();
   const ace::Settings settings = settings_for_corpus(flags, corpus.settings, origin);

@@ -5,6 +5,8 @@
 #include "ace/nearest.h"
 #include "ace/text.h"
 #include "tensor/file.h"
+#include "tools/progress.h"
+#include "tools/signals.h"
 #include "tools/usage.h"
 #include "tools/verbs.h"
 
@@ -28,9 +30,10 @@ int import(const Flags& flags, const Options& options) {
   check_choice("DATASET", options.dataset, datasets);
   check_choice("--protocol", options.protocol, protocols);
   settings_for_corpus(flags, "", "");  // refuses what means nothing; none shapes a corpus
-  tensor::check(!tensor::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
+  tensor::check_new(options.corpus);
   const ace::Corpus corpus = ace::import_corpus(options);
-  ace::write_corpus(options.corpus, corpus);
+  catch_signals();  // before this there is nothing to clean up
+  ace::write_corpus(options.corpus, corpus, make_stopping_progress(true));
   print_corpus(corpus, options.corpus, flags.json);
   return 0;
 }

@@ -1,8 +1,9 @@
 #include <memory>
 
 #include "ace/sample.h"
-#include "ace/text.h"
 #include "tensor/file.h"
+#include "tools/progress.h"
+#include "tools/signals.h"
 #include "tools/usage.h"
 #include "tools/verbs.h"
 
@@ -19,9 +20,10 @@ int sample(const Flags& flags, const Options& options) {
     fail_usage("--items: expected 100 to 1000000, found {}", options.items);
   }
   const ace::Settings settings = settings_for_corpus(flags, "", "");
-  tensor::check(!tensor::exists(options.corpus), "{}: exists already", ace::quote(options.corpus.string()));
+  tensor::check_new(options.corpus);
   const ace::Corpus corpus = ace::make_sample(options.items, uint64_t(settings.seed));
-  ace::write_corpus(options.corpus, corpus);
+  catch_signals();  // before this there is nothing to clean up
+  ace::write_corpus(options.corpus, corpus, make_stopping_progress(true));
   print_corpus(corpus, options.corpus, flags.json);
   return 0;
 }

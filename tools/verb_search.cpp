@@ -1,6 +1,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iostream>
 #include <memory>
 
@@ -98,7 +100,6 @@ class Answerer {
                       ace::escape(item.title.empty() ? item.path : item.title)});
     }
     print_table(rows);
-    std::fflush(stdout);
   }
 
   bool json_, warned_ = false;
@@ -127,7 +128,9 @@ int answer_standard_input(Answerer& answerer) {
       fmt::print(stderr, "ace: error: {}\n", error.what());
       code = prompt ? 0 : 1;
     }
+    if (std::fflush(stdout) != 0) return code;  // the program's end tells of it
   }
+  tensor::check(!std::ferror(stdin), "standard input: cannot read: {}", std::strerror(errno));
   return code;
 }
 

@@ -26,7 +26,7 @@ std::string shell_word(const std::string& word) {
 }
 
 int train(const Flags& flags, const Options& options) {
-  ace::Run run = ace::Run::open(options.run);
+  ace::Run run = ace::Run::open_to_train(options.run);
   const ace::Settings settings = settings_for_run(flags, run, "train", !options.resume);
   catch_signals();
   const nlohmann::json report = ace::train(run, settings, options, make_progress(flags.quiet));

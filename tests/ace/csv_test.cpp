@@ -97,6 +97,7 @@ TEST(Gzip, RefusesDamagedCutAndMissingFiles) {
   const auto missing = scratch.path() / "none.gz";
   EXPECT_EQ(message_of([&] { read_gzip(missing); }), missing.string() + ": cannot open: No such file or directory");
   EXPECT_NE(message_of([&] { read_gzip(scratch.path()); }).find("found a folder"), std::string::npos);
+  EXPECT_NE(message_of([&] { read_gzip("/dev/zero"); }).find("found a pipe or device"), std::string::npos);
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST(Evaluate, TheTrecFileIsWellFormedAndItsScoresFallStrictly) {
   for (const Item& item : trained.corpus.items) items.insert(item.id);
   for (const bool unconstrained : {false, true}) {
     EvaluateOptions options;
-    options.trec = trained.scratch.path() / "results.trec";
+    options.trec = trained.scratch.path() / (unconstrained ? "unconstrained.trec" : "constrained.trec");
     options.unconstrained = unconstrained;
     trained(options);
     std::istringstream lines(tensor::read_file(*options.trec));

@@ -125,8 +125,17 @@ TEST(Identify, AFolderThatExistsIsRefusedAndStays) {
   const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
   scratch.write("run/letter.txt", "mine");
   EXPECT_EQ(message_of([&] { identify(corpus, tiny::settings(), scratch.path() / "run", {}); }),
-            "run: " + (scratch.path() / "run").string() + " exists already; give a folder that does not");
+            (scratch.path() / "run").string() + ": exists already");
   EXPECT_EQ(contents(scratch.path() / "run"), (std::map<std::string, std::string>{{"letter.txt", "mine"}}));
+}
+
+TEST(Identify, ACorpusThatTheRunCouldNotNameIsRefusedBeforeTheWork) {
+  const TemporaryFolder scratch;
+  Corpus corpus = tiny::corpus(scratch.path() / "corpus");
+  corpus.folder = "/corpus\xff";
+  const Progress none{[](const ProgressStep& step) { ADD_FAILURE() << step.stage; }};
+  EXPECT_EQ(message_of([&] { identify(corpus, tiny::settings(), scratch.path() / "run", none); }),
+            "/corpus\\xff: expected UTF-8, which a run can name it by");
 }
 
 TEST(Identify, AFailureLeavesNothingBehind) {
@@ -135,7 +144,7 @@ TEST(Identify, AFailureLeavesNothingBehind) {
   const auto expect_nothing = [&] { EXPECT_EQ(names_in(scratch.path()), std::vector<std::string>{"corpus"}); };
   EXPECT_THROW(identify(corpus, tiny::settings(), scratch.path() / "no" / "such" / "run", {}), tensor::Error);
   expect_nothing();
-  for (const char* stage : {"rq-vae", "tokenizer"}) {
+  for (const char* stage : {"rq-vae", "tokenizer", "run"}) {
     const Progress failing{[stage](const ProgressStep& p) {
       if (p.stage == stage) tensor::fail("no more of {}", stage);
     }};

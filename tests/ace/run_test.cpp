@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -197,6 +198,31 @@ TEST_F(RunTest, TheManifestNamesKnownFilesOnly) {
   EXPECT_EQ(fault(), "manifest.json: expected format 1, found 2");
   put(folder() / manifest_name, good);
   EXPECT_EQ(message_of([&] { Run::open(folder()); }), "");  // a stray file does no harm
+}
+
+TEST_F(RunTest, OneTrainingAtATime) {
+  {
+    Run training = Run::open_to_train(folder());
+    const Run copy = training;
+    training.commit({{"log.jsonl", "{}\n"}});
+    EXPECT_EQ(message_of([&] { Run::open_to_train(folder()); }), folder().string() + ": another training runs on it");
+    EXPECT_EQ(Run::open(folder()).text("log.jsonl"), "{}\n") << "it can be used meanwhile";
+  }
+  EXPECT_TRUE(Run::open_to_train(folder()).has("log.jsonl"));
+}
+
+TEST_F(RunTest, CreateEndsWhereItsProgressThrows) {
+  for (int64_t step = 0; step <= 5; ++step) {
+    const Progress stop{[&](const ProgressStep& now) { tensor::check(now.done < step, "stop at {}", now.done); }};
+    EXPECT_EQ(message_of([&] { Run::create(folder_ / "other", small_run(), stop); }), fmt::format("stop at {}", step));
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "the other run alone";
+  }
+}
+
+TEST_F(RunTest, APipeInTheFolderIsRefused) {
+  fs::remove(folder() / manifest_name);
+  ASSERT_EQ(::mkfifo((folder() / manifest_name).c_str(), 0600), 0);
+  EXPECT_EQ(fault(), "manifest.json: expected a regular file");
 }
 
 TEST_F(RunTest, CommitReplacesAndAdds) {

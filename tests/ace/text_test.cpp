@@ -34,6 +34,21 @@ TEST(Text, NormalizeMakesWhiteSpaceSingleAndTrims) {
 
 TEST(Text, NormalizeDropsWhatIsNotShown) { EXPECT_EQ(normalize("so\u00ADft\u200D \uFEFFx"), "soft x"); }
 
+TEST(Text, NormalizeOrdersMarksAndTakesTimeInProportionToThem) {
+  EXPECT_EQ(normalize("q\u0307\u0323"), "q\u0323\u0307");            // by class
+  EXPECT_EQ(normalize("q\u0307\u200D\u0323"), "q\u0323\u0307");      // also across what is dropped
+  EXPECT_EQ(normalize("q\u0301\u0300"), "q\u0301\u0300");            // of one class as they stand
+  EXPECT_EQ(normalize("a\u0F73\u0334 b"), "a\u0334\u0F71\u0F72 b");  // a mark of two
+  const auto repeated = [](std::string_view part, int times) {
+    std::string text;
+    for (int i = 0; i < times; ++i) text += part;
+    return text;
+  };
+  constexpr int many = 1'000'000;  // their square would take hours
+  EXPECT_TRUE(normalize("q" + repeated("\u0301\u0323", many)) ==
+              "q" + repeated("\u0323", many) + repeated("\u0301", many));
+}
+
 TEST(Text, NormalizingTwiceChangesNothingForEveryCharacter) {
   for (int32_t code = 0; code <= 0x10FFFF; ++code) {
     if (code >= 0xD800 && code <= 0xDFFF) continue;

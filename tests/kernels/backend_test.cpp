@@ -1,10 +1,15 @@
 #include "kernels/backend.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -44,6 +49,26 @@ TEST_F(Team, SplitsIntoConsecutiveRangesThatCoverEverything) {
       EXPECT_EQ(next, n);
     }
   }
+}
+
+/// In a process of its own that may have no more than another 32 MiB of addresses: room for a few stacks.
+[[noreturn]] void ask_for_too_many() {
+  std::ifstream status("/proc/self/statm");
+  rlim_t pages = 0;
+  status >> pages;
+  const rlim_t most = pages * rlim_t(::getpagesize()) + (32 << 20);
+  const rlimit limit{most, most};
+  try {
+    if (::setrlimit(RLIMIT_AS, &limit) == 0) set_threads(250);
+  } catch (const std::exception& error) {
+    std::fputs(error.what(), stderr);
+  }
+  ::_exit(0);
+}
+
+TEST_F(Team, ThatCannotBeHadIsAnError) {
+  set_threads(2);
+  EXPECT_EXIT(ask_for_too_many(), testing::ExitedWithCode(0), "threads: expected 250, could have [0-9]+: ");
 }
 
 TEST_F(Team, DoesNothingForNothing) {

@@ -61,6 +61,8 @@ TEST(File, ThatCannotBeReadFailsWithOneLine) {
   EXPECT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_TRUE(
       fails_with("expected a regular file", [&] { MappedFile(folder / "pipe"); }));  // and does not wait for a writer
+  EXPECT_TRUE(fails_with("expected a regular file", [&] { read_file(folder / "pipe"); }));
+  EXPECT_EQ(read_input("/dev/null"), "");
   EXPECT_TRUE(fails_with("Not a directory", [&] { (put(folder / "x", "x"), read_file(folder / "x/y")); }));
 }
 
@@ -69,7 +71,7 @@ TEST(File, LargerThanTheLimitIsNotRead) {
   put(folder / "x", "12345");
   EXPECT_EQ(read_file(folder / "x", 5), "12345");
   EXPECT_TRUE(fails_with("x: expected at most 4 bytes, found 5", [&] { read_file(folder / "x", 4); }));
-  EXPECT_TRUE(fails_with("expected at most 1000 bytes", [&] { read_file("/dev/zero", 1000); }));  // it tells no size
+  EXPECT_TRUE(fails_with("expected at most 1000 bytes", [&] { read_input("/dev/zero", 1000); }));  // it tells no size
 }
 
 TEST(AtomicFile, ReplacesOnlyWhenCommitted) {
@@ -123,6 +125,36 @@ TEST(AtomicFile, DoesNotReplaceAFolderNorFollowALinkUnderItsTemporaryName) {
   EXPECT_EQ(get(folder / "victim"), "untouched");
 }
 
+TEST(AtomicFile, AFreshOneReplacesNothing) {
+  const TemporaryFolder folder;
+  put(folder / "x.0.new", "mine");
+  put(folder / "x.new", "mine too");
+  write_new_file(folder / "x", "new");
+  EXPECT_EQ(get(folder / "x"), "new");
+  EXPECT_EQ(get(folder / "x.0.new"), "mine");
+  EXPECT_EQ(get(folder / "x.new"), "mine too");
+  EXPECT_EQ(message_of([&] { write_new_file(folder / "x", "newer"); }), (folder / "x").string() + ": exists already");
+  AtomicFile late(folder / "y", true);
+  put(folder / "y", "first");
+  EXPECT_TRUE(fails_with("y: cannot write: File exists", [&] { late.commit(); }));
+  EXPECT_EQ(get(folder / "y"), "first");
+  EXPECT_FALSE(fs::exists(folder / "y.0.new"));
+}
+
+TEST(CheckNew, RefusesWhatCouldNotBeMade) {
+  const TemporaryFolder folder;
+  put(folder / "file", "");
+  fs::create_symlink("nowhere", folder / "link");
+  check_new(folder / "x");
+  check_new(folder / "x/");
+  EXPECT_TRUE(fails_with("found an empty one", [&] { check_new(""); }));
+  for (const char* name : {"file", "link", ".", "", "file/"})
+    EXPECT_TRUE(fails_with("exists already", [&] { check_new(folder / name); })) << name;
+  EXPECT_TRUE(fails_with("a/b: cannot create: No such file or directory", [&] { check_new(folder / "a/b"); }));
+  EXPECT_TRUE(fails_with("file/b: cannot create: Not a directory", [&] { check_new(folder / "file/b"); }));
+  EXPECT_TRUE(fails_with("/dev/stdout: exists already", [&] { check_new("/dev/stdout"); }));
+}
+
 TEST(AtomicFile, OnAFullDiskLeavesWhatWasThere) {
   const SmallDisk disk;
   if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a small file system";
@@ -161,7 +193,7 @@ TEST(AtomicFolder, AppearsWholeOrNotAtAll) {
 TEST(AtomicFolder, NeverReplacesWhatIsThere) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "empty");
-  EXPECT_TRUE(fails_with("empty: cannot create: File exists", [&] { AtomicFolder(folder / "empty"); }));
+  EXPECT_TRUE(fails_with("empty: exists already", [&] { AtomicFolder(folder / "empty"); }));
   AtomicFolder building(folder / "late");
   fs::create_directory(folder / "late");  // somebody else was faster
   EXPECT_TRUE(fails_with("late: cannot create: File exists", [&] { building.commit(); }));

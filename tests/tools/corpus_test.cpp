@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -48,6 +50,35 @@ TEST(SampleVerb, AFullDiskOrAClosedOutputIsAnError) {
   Folder folder;
   EXPECT_EQ(run({"sample", "/proc/corpus"}).code, 1);
   EXPECT_EQ(run({"sample", folder / "no/such/parent/corpus"}).code, 1);
+  const Outcome limited = run_in_shell("sample " + folder / "corpus", "ulimit -f 20");  // blocks of 512 bytes
+  EXPECT_EQ(limited.code, 1);
+  EXPECT_NE(limited.err.find("cannot write: File too large"), std::string::npos) << limited.err;
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+}
+
+TEST(SampleVerb, ASignalStopsItAndLeavesNothing) {
+  Folder folder;
+  Program sample({"sample", folder / "corpus", "--items", "50000"});
+  sample.wait_for_handler(SIGTERM);  // when it begins to write
+  sample.send(SIGTERM);
+  EXPECT_EQ(sample.wait().code, 143);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+}
+
+TEST(CorpusVerbs, AFolderThatCouldNotBeMadeIsRefusedBeforeTheWork) {
+  Folder folder;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"sample"}, {"identify", "none"}, {"import", "beir", "none", "--embeddings", "none"}}) {
+    for (const std::string& to : {std::string(), folder / "none/x"}) {
+      std::vector<std::string> all = words;
+      all.push_back(to);
+      const Outcome outcome = run(all);
+      EXPECT_EQ(outcome.code, 1);
+      EXPECT_EQ(outcome.err, to.empty()
+                                 ? "ace: error: expected the name of a file or folder to make, found an empty one\n"
+                                 : "ace: error: " + to + ": cannot create: No such file or directory\n");
+    }
+  }
 }
 
 /// Two items with a caption each, in BEIR's layout.
@@ -102,6 +133,22 @@ TEST(ImportVerb, APathThatCannotBeLookedAtIsOneLine) {
     EXPECT_EQ(outcome.code, 1);
     EXPECT_NE(outcome.err.find("x: cannot open: File name too long\n"), std::string::npos) << outcome.err;
   }
+}
+
+TEST(ImportVerb, APipeAmongThePublishedFilesIsRefusedButOneThatIsNamedIsRead) {
+  Folder folder;
+  write_beir(folder);
+  const std::string words =
+      "import beir " + folder / "beir" + " " + folder / "corpus" + " --embeddings " + folder / "e.npy";
+  EXPECT_EQ(
+      Program({"-c", "printf 'b\\na\\n' | " ACE_PROGRAM " " + words + " --ids /dev/stdin"}, "", "/bin/sh").wait().code,
+      0);
+  std::filesystem::remove_all(folder / "corpus");
+  std::filesystem::remove(folder / "beir/qrels/train.tsv");
+  ASSERT_EQ(mkfifo((folder / "beir/qrels/train.tsv").c_str(), 0600), 0);
+  const Outcome outcome = run_in_shell(words);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("train.tsv: expected a regular file"), std::string::npos) << outcome.err;
 }
 
 TEST(ImportVerb, AMalformedLineIsNamed) {

@@ -77,6 +77,10 @@ Outcome Program::wait() {
 
 Outcome run(const std::vector<std::string>& words, const std::string& input) { return Program(words, input).wait(); }
 
+Outcome run_in_shell(const std::string& words, const std::string& before) {
+  return Program({"-c", before + "; exec " ACE_PROGRAM " " + words}, "", "/bin/sh").wait();
+}
+
 Outcome run_bench(const std::vector<std::string>& words) { return Program(words, "", BENCH_PROGRAM).wait(); }
 
 Outcome run_gradcheck(const std::vector<std::string>& words) { return Program(words, "", GRADCHECK_PROGRAM).wait(); }

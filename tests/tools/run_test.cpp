@@ -172,6 +172,42 @@ TEST_F(RunVerbs, SearchRefusesQueriesThatShowNothingAndSaysWhere) {
   EXPECT_NE(input.out.find("a cat"), std::string::npos) << "the lines after it are answered";
 }
 
+TEST_F(RunVerbs, SearchTellsOfAnOutputOrInputThatFails) {
+  train();
+  const std::string search = "search " + folder / "run" + " ";
+  const std::string queries = folder.file("queries.txt", "a dog\na cat\n");
+  for (const std::string& words : {std::string("bus"), "- <" + queries, "--queries " + queries}) {
+    const Outcome outcome = run_in_shell(search + words + " >/dev/full");
+    EXPECT_EQ(outcome.code, 1) << words;
+    EXPECT_EQ(outcome.err, "ace: error: standard output: cannot be written\n") << words;
+  }
+  EXPECT_EQ(run_in_shell(search + "- </tmp").err, "ace: error: standard input: cannot read: Is a directory\n");
+  const Outcome closed = run_in_shell(search + "- <&-");
+  EXPECT_EQ(closed.code, 1);
+  EXPECT_EQ(closed.err, "ace: error: standard input: cannot read: Bad file descriptor\n");
+}
+
+TEST_F(RunVerbs, WhatExistsIsNotReplacedByATrecFile) {
+  train();
+  folder.file("r.trec", "mine");
+  for (const std::string& file : {folder / "r.trec", folder / "run/retriever.safetensors", std::string("/dev/null")}) {
+    const Outcome outcome = run({"evaluate", folder / "run", "--trec", file});
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_EQ(outcome.err, "ace: error: " + file + ": exists already\n");
+  }
+  EXPECT_EQ(read(folder / "r.trec"), "mine");
+}
+
+TEST_F(RunVerbs, ASecondTrainingIsRefused) {
+  Program first({"train", folder / "run", "--quiet", "--set", "train.epochs=100000"});
+  first.wait_for_handler(SIGTERM);
+  const Outcome second = run({"train", folder / "run", "--quiet"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_EQ(second.err, "ace: error: " + folder / "run" + ": another training runs on it\n");
+  first.send(SIGTERM);
+  EXPECT_EQ(first.wait().code, 143);
+}
+
 TEST_F(RunVerbs, SettingsOfTheRunHold) {
   train();
   const Outcome kmeans = run({"train", folder / "run", "--set", "kmeans.clusters=5"});

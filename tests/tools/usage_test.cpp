@@ -31,6 +31,14 @@ TEST(Usage, HelpAndVersionGoToStandardOutput) {
   EXPECT_EQ(verb.out.find("kmeans.clusters"), std::string::npos) << "not a setting of train";
 }
 
+TEST(Usage, AStandardOutputThatCannotBeWrittenIsAnError) {
+  for (const char* words : {"--help >/dev/full", "--version >/dev/full", "--version >&-"}) {
+    const Outcome outcome = run_in_shell(words);
+    EXPECT_EQ(outcome.code, 1) << words;
+    EXPECT_EQ(outcome.err, "ace: error: standard output: cannot be written\n") << words;
+  }
+}
+
 TEST(Usage, EveryVerbHasHelpWithItsDefaults) {
   EXPECT_NE(run({"sample", "--help"}).out.find("default 1000"), std::string::npos);
   EXPECT_NE(run({"import", "--help"}).out.find("default published"), std::string::npos);
