@@ -38,8 +38,7 @@ struct Corpus {
 };
 
 /// Reads and checks the whole folder: UTF-8, JSON, unique ids, columns, known ids, row counts, vectors that are finite
-/// and not all zeros. Fails
-/// with one line that names file and line.
+/// and not all zeros. Fails with one line that names file and line.
 Corpus load_corpus(const std::filesystem::path& folder);
 /// What is wrong with the id of an item or a query, or null: it is empty or has a control character.
 const char* id_fault(std::string_view id);
