@@ -255,7 +255,7 @@ TEST_F(CorpusTest, IsWrittenAsRead) {
 TEST_F(CorpusTest, WritingNeverReplacesAndLeavesNothingBehindWhenItFails) {
   Corpus corpus = load();
   fs::create_directory(folder_ / "there");
-  EXPECT_TRUE(fails_with("there: cannot create: File exists", [&] { write_corpus(folder_ / "there", corpus); }));
+  EXPECT_TRUE(fails_with("there: exists already", [&] { write_corpus(folder_ / "there", corpus); }));
   corpus.queries[0].text = "\xff";
   EXPECT_TRUE(fails_with("\"\\xff\" is not UTF-8", [&] { write_corpus(folder_ / "copy", corpus); }));
   corpus.embeddings = corpus.embeddings.range(0, 2);

@@ -80,7 +80,7 @@ TEST_F(RunTest, NamesTheVerbThatMakesAMissingFile) {
 }
 
 TEST_F(RunTest, CreateNeverReplacesAndLeavesNothingBehindWhenItFails) {
-  EXPECT_TRUE(fails_with("run: cannot create: File exists", [&] { Run::create(folder(), small_run()); }));
+  EXPECT_TRUE(fails_with("run: exists already", [&] { Run::create(folder(), small_run()); }));
   Files files = small_run();
   files["../x"] = "";
   EXPECT_TRUE(fails_with("a run has no file \"../x\"", [&] { Run::create(folder_ / "other", files); }));
