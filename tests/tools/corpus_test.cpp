@@ -131,7 +131,7 @@ TEST(ImportVerb, APathThatCannotBeLookedAtIsOneLine) {
   for (const Outcome& outcome : {run({"sample", folder / name}), run({"identify", folder / "beir", folder / name}),
                                  run({"import", "beir", folder / name, folder / "corpus", "--embeddings", "e.npy"})}) {
     EXPECT_EQ(outcome.code, 1);
-    EXPECT_NE(outcome.err.find("x: cannot open: File name too long\n"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(": File name too long\n"), std::string::npos) << outcome.err;
   }
 }
 
