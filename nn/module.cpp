@@ -37,11 +37,13 @@ Tensor stored_values(const tensor::Safetensors& file, const std::string& name, c
                      double least) {
   const Tensor& stored = file.at(name, shape);
   const Tensor value = stored.dtype() == type ? stored.clone() : stored.to(type);
-  const Tensor numbers = value.to(DType::f64);
-  for (const double x : numbers.values<double>()) {
-    check(std::isfinite(x), "{}: {} holds a value that is not finite", file.origin, name);
-    check(x >= least, "{}: {}: expected at least {}, found {}", file.origin, name, least, x);
-  }
+  const auto check_each = [&](const auto& numbers) {
+    for (const double x : numbers) {
+      check(std::isfinite(x), "{}: {} holds a value that is not finite", file.origin, name);
+      check(x >= least, "{}: {}: expected at least {}, found {}", file.origin, name, least, x);
+    }
+  };
+  type == DType::f64 ? check_each(value.values<double>()) : check_each(value.values<float>());
   return value;
 }
 

@@ -45,10 +45,12 @@ int64_t block_size(int64_t bytes) {
 }
 
 void prefer_large_pages(void* block, size_t bytes) {
+  constexpr size_t large = size_t(2) << 20;  // of an x86-64
+  if (bytes < large) return;                 // and in the heap of small blocks the hint would cut it in pieces
   static const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(block) + page - 1) / page * page;
   const uintptr_t end = (reinterpret_cast<uintptr_t>(block) + bytes) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
 Storage CachingAllocator::allocate(int64_t bytes) {

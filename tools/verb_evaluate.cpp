@@ -54,11 +54,7 @@ void print_measures(const nlohmann::json& report) {
       cells.push_back(percent(row.value(name, 0.0)));
     rows.push_back(std::move(cells));
   };
-  if (report.contains("rows")) {
-    for (const auto& row : report["rows"]) add(row);
-  } else {
-    add(report);
-  }
+  for (const auto& row : report["rows"]) add(row);
   print_table(rows);
   fmt::print("{} queries, {} a second\n", short_text(report.value("queries", nlohmann::json())),
              short_text(report.value("queries_per_second", nlohmann::json())));

@@ -46,7 +46,6 @@ class Answerer {
         run_(run),
         settings_(settings_for_run(flags, run, "search", false)),
         beam_(options.beam.value_or(std::max(settings_.search.beam, options.top))),
-        tokenizer_(run.tokenizer()),
         searcher_(run, settings_) {}
 
   void answer(std::span<const std::string> queries, bool headings) {
@@ -71,7 +70,7 @@ class Answerer {
   void warn_of_cuts(std::span<const std::string> queries) {
     for (const std::string& query : queries) {
       if (warned_) return;
-      tokenizer_.encode_query(query, settings_.tokenizer.max_tokens, &warned_);
+      searcher_.encode(query, &warned_);
       if (warned_) {
         fmt::print(stderr, "ace: warning: {}: cut to the first {} pieces; so are other queries as long\n",
                    ace::quote(query), settings_.tokenizer.max_tokens - 1);
@@ -107,7 +106,6 @@ class Answerer {
   const ace::Run& run_;
   ace::Settings settings_;
   int64_t beam_;
-  ace::Tokenizer tokenizer_;
   ace::Searcher searcher_;
   nlohmann::json document_ = nlohmann::json::array();
 };
