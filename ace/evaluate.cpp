@@ -1,6 +1,7 @@
 #include "ace/evaluate.h"
 
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -5,6 +5,7 @@
 #include "ace/gzip.h"
 #include "ace/text.h"
 #include "tensor/file.h"
+#include "tensor/json.h"
 
 namespace ace {
 namespace {

@@ -2,13 +2,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "ace/import.h"
-#include "tensor/json.h"
 
 /// What the readers of published data sets share.
 namespace ace {

@@ -1,5 +1,6 @@
 #include "ace/run.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <limits>
 

@@ -1,5 +1,6 @@
 #include "ace/settings.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <type_traits>
 

@@ -1,6 +1,4 @@
 #pragma once
-#include <nlohmann/json.hpp>
-
 #include "ace/retriever.h"
 #include "nn/optimizer.h"
 

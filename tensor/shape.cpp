@@ -42,3 +42,8 @@ bool Shape::operator==(const Shape& other) const { return std::equal(begin(), en
 std::string Shape::text() const { return fmt::format("[{}]", fmt::join(begin(), end(), ", ")); }
 
 }  // namespace tensor
+
+fmt::format_context::iterator fmt::formatter<tensor::Shape>::format(const tensor::Shape& shape,
+                                                                    fmt::format_context& context) const {
+  return fmt::formatter<std::string>::format(shape.text(), context);
+}

@@ -1,5 +1,5 @@
 #pragma once
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstdint>
@@ -44,7 +44,5 @@ class Shape {
 
 template <>
 struct fmt::formatter<tensor::Shape> : fmt::formatter<std::string> {
-  auto format(const tensor::Shape& shape, fmt::format_context& context) const {
-    return fmt::formatter<std::string>::format(shape.text(), context);
-  }
+  fmt::format_context::iterator format(const tensor::Shape& shape, fmt::format_context& context) const;
 };

@@ -6,23 +6,18 @@
 namespace {
 
 int run(int count, char** words) {
-  CLI::App app("Generative cross-modal retrieval: items become short identifiers, queries are decoded into them.",
-               "ace");
+  const tools::CommandLine program(
+      "ace", "Generative cross-modal retrieval: items become short identifiers, queries are decoded into them.");
   tools::Flags flags;
-  tools::Action action;
-  app.set_help_flag("-h,--help", "this text");
-  app.set_version_flag("--version", "ace " ACE_VERSION, "the version");
-  tools::add_flags(app, flags);
+  tools::add_flags(program, flags);
   for (const auto add : {tools::add_sample, tools::add_import, tools::add_identify, tools::add_train,
                          tools::add_evaluate, tools::add_search, tools::add_inspect}) {
-    add(app, flags, action);
+    add(program, flags);
   }
-  app.footer([] { return tools::settings_help(""); });
-  app.require_subcommand(1);
-  return tools::run_parsed(app, count, words, [&] {
+  program.footer([] { return tools::settings_help(""); });
+  return program.run(count, words, [&] {
     tools::apply_machine_flags(flags);
     tools::require_device(flags);
-    return action();
   });
 }
 

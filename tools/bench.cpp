@@ -8,19 +8,16 @@
 
 namespace tools::bench {
 
-void add_flags(CLI::App& app, Flags& flags) {
-  app.add_flag("--json", flags.machine.json, "one JSON document on standard output, nothing else");
-  app.add_option("--repetitions", flags.repetitions, "timed repetitions, of which the median counts; default 3")
-      ->type_name("N");
-  app.add_option("--precision", flags.machine.precision,
+void add_flags(const CommandLine& program, Flags& flags) {
+  program.flag("--json", flags.machine.json, "one JSON document on standard output, nothing else");
+  program.option("--repetitions", "N", flags.repetitions, "timed repetitions, of which the median counts; default 3");
+  program.option("--precision", "f32|bf16|f16|int8", flags.machine.precision,
                  "what products round their factors to, on cuda activations too; default f32; int8: search and "
-                 "kernels, on the CPU alone; f16: cuda alone")
-      ->type_name("f32|bf16|f16|int8");
-  app.add_option("--device", flags.machine.device, "cpu or cuda; default cpu")->type_name("DEVICE");
-  app.add_option("--threads", flags.machine.threads, "number of threads; default 0: all that may be used")
-      ->type_name("N");
-  app.add_option("--seed", flags.machine.seed, "of all that is drawn; default 1")->type_name("N");
-  app.add_flag("--quiet", flags.machine.quiet, "no progress");
+                 "kernels, on the CPU alone; f16: cuda alone");
+  program.option("--device", "DEVICE", flags.machine.device, "cpu or cuda; default cpu");
+  program.option("--threads", "N", flags.machine.threads, "number of threads; default 0: all that may be used");
+  program.option("--seed", "N", flags.machine.seed, "of all that is drawn; default 1");
+  program.flag("--quiet", flags.machine.quiet, "no progress");
 }
 
 void apply_flags(const Flags& flags) {
@@ -53,18 +50,12 @@ void check_range(const char* option, const std::vector<int64_t>& values, int64_t
 namespace {
 
 int run(int count, char** words) {
-  CLI::App app("How fast the parts and the whole are on this machine, beside what the machine can do.", "bench");
+  const CommandLine program("bench",
+                            "How fast the parts and the whole are on this machine, beside what the machine can do.");
   Flags flags;
-  Action action;
-  app.set_help_flag("-h,--help", "this text");
-  app.set_version_flag("--version", "bench " ACE_VERSION, "the version");
-  add_flags(app, flags);
-  for (const auto add : {add_kernels, add_train, add_search, add_kmeans, add_trie}) add(app, flags, action);
-  app.require_subcommand(1);
-  return run_parsed(app, count, words, [&] {
-    apply_flags(flags);
-    return action();
-  });
+  add_flags(program, flags);
+  for (const auto add : {add_kernels, add_train, add_search, add_kmeans, add_trie}) add(program, flags);
+  return program.run(count, words, [&] { apply_flags(flags); });
 }
 
 }  // namespace

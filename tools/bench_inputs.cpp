@@ -140,17 +140,16 @@ double mean_length(const Texts& texts) {
   return sum / double(texts.size());
 }
 
-void add_captions_option(CLI::App& app, std::optional<std::filesystem::path>& file) {
-  app.add_option("--captions", file,
-                 "lengths of the others: of the lines of a file, or \"text\" in FILE.jsonl; default: drawn, 12 on "
-                 "average")
-      ->type_name("FILE");
+void add_captions_option(const CommandLine& scenario, std::optional<std::filesystem::path>& file) {
+  scenario.option("--captions", "FILE", file,
+                  "lengths of the others: of the lines of a file, or \"text\" in FILE.jsonl; default: drawn, 12 on "
+                  "average");
 }
 
-void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option("--width", options.width, "features of a token; default 512, with 8 heads")->type_name("N");
-  app.add_option("--layers", options.layers, "encoder layers, and decoder layers; default 3")->type_name("N");
-  app.add_option("--vocabulary", options.vocabulary, "text pieces; default 8192")->type_name("N");
+void add_model_options(const CommandLine& scenario, ModelOptions& options) {
+  scenario.option("--width", "N", options.width, "features of a token; default 512, with 8 heads");
+  scenario.option("--layers", "N", options.layers, "encoder layers, and decoder layers; default 3");
+  scenario.option("--vocabulary", "N", options.vocabulary, "text pieces; default 8192");
 }
 
 void check_model_options(const ModelOptions& options) {

@@ -24,7 +24,7 @@ class Captions {
   int64_t vocabulary_;
   Texts texts_;  ///< of the file
 };
-void add_captions_option(CLI::App& app, std::optional<std::filesystem::path>& file);
+void add_captions_option(const CommandLine& scenario, std::optional<std::filesystem::path>& file);
 
 /// `count` texts of `length` pieces each.
 Texts equal_texts(int64_t count, int64_t length, int64_t vocabulary, uint64_t seed);
@@ -44,7 +44,7 @@ double mean_length(const Texts& texts);
 struct ModelOptions {
   int64_t width = 512, layers = 3, vocabulary = 8192;
 };
-void add_model_options(CLI::App& app, ModelOptions& options);
+void add_model_options(const CommandLine& scenario, ModelOptions& options);
 void check_model_options(const ModelOptions& options);
 ace::RetrieverOptions retriever_options(const ModelOptions& options, const std::vector<int64_t>& identifiers);
 

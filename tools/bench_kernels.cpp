@@ -113,13 +113,12 @@ int kernels(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_kernels(CLI::App& app, const Flags& flags, Action& action) {
-  const auto define = [](CLI::App& scenario, Options& options) {
-    scenario.add_option("--filter", options.filter, "only kernels with this in their name; default all")
-        ->type_name("TEXT");
-    scenario.add_option("--seconds", options.seconds, "shortest time of a repetition; default 0.1")->type_name("S");
+void add_kernels(const CommandLine& program, const Flags& flags) {
+  const auto define = [](const CommandLine& scenario, Options& options) {
+    scenario.option("--filter", "TEXT", options.filter, "only kernels with this in their name; default all");
+    scenario.option("--seconds", "S", options.seconds, "shortest time of a repetition; default 0.1");
   };
-  add_scenario<Options>(app, flags, action, "kernels",
+  add_scenario<Options>(program, flags, "kernels",
                         "the kernels of training and search, at the model's sizes and at large ones", define, kernels);
 }
 

@@ -63,15 +63,14 @@ int kmeans(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_kmeans(CLI::App& app, const Flags& flags, Action& action) {
-  const auto define = [](CLI::App& scenario, Options& options) {
-    scenario.add_option("--items", options.items, "items, drawn around 256 directions; default 100000")->type_name("N");
-    scenario.add_option("--width", options.width, "their width; default 1024")->type_name("N");
-    scenario.add_option("--clusters", options.clusters, "clusters; default 128")->type_name("N");
-    scenario.add_option("--embeddings", options.embeddings, "the rows of a file instead, scaled to length 1")
-        ->type_name("FILE.npy");
+void add_kmeans(const CommandLine& program, const Flags& flags) {
+  const auto define = [](const CommandLine& scenario, Options& options) {
+    scenario.option("--items", "N", options.items, "items, drawn around 256 directions; default 100000");
+    scenario.option("--width", "N", options.width, "their width; default 1024");
+    scenario.option("--clusters", "N", options.clusters, "clusters; default 128");
+    scenario.option("--embeddings", "FILE.npy", options.embeddings, "the rows of a file instead, scaled to length 1");
   };
-  add_scenario<Options>(app, flags, action, "kmeans",
+  add_scenario<Options>(program, flags, "kmeans",
                         "K-Means: a fit, each with another seed, and the assignment of all items", define, kmeans);
 }
 

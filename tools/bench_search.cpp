@@ -208,24 +208,20 @@ int search(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_search(CLI::App& app, const Flags& flags, Action& action) {
-  const auto define = [](CLI::App& scenario, Options& options) {
-    scenario.add_option("--items", options.items, "sizes of the corpus; default 1000,10000,100000,1000000,10000000")
-        ->delimiter(',')
-        ->type_name("N");
-    scenario.add_option("--beam", options.beam, "beam sizes; default 5,25,50")->delimiter(',')->type_name("N");
-    scenario.add_option("--queries", options.queries, "queries at once; default 100")->type_name("N");
-    scenario.add_option("--tokens", options.tokens, "pieces of each query of equal length; default 24")->type_name("N");
+void add_search(const CommandLine& program, const Flags& flags) {
+  const auto define = [](const CommandLine& scenario, Options& options) {
+    scenario.option("--items", "N", options.items, "sizes of the corpus; default 1000,10000,100000,1000000,10000000");
+    scenario.option("--beam", "N", options.beam, "beam sizes; default 5,25,50");
+    scenario.option("--queries", "N", options.queries, "queries at once; default 100");
+    scenario.option("--tokens", "N", options.tokens, "pieces of each query of equal length; default 24");
     add_captions_option(scenario, options.captions);
-    scenario.add_flag("--dual", options.dual,
-                      "a dual tower of the same encoder beside it: exact, and by an HNSW graph");
-    scenario.add_option("--hnsw-items", options.hnsw_items, "largest graph to build; default 100000")->type_name("N");
+    scenario.flag("--dual", options.dual, "a dual tower of the same encoder beside it: exact, and by an HNSW graph");
+    scenario.option("--hnsw-items", "N", options.hnsw_items, "largest graph to build; default 100000");
     add_model_options(scenario, options.model);
-    scenario.add_option("--item-width", options.item_width, "width of the dual tower's vectors; default 1024")
-        ->type_name("N");
-    scenario.add_option("--svg", options.svg, "draws queries a second over items, in a new file")->type_name("FILE");
+    scenario.option("--item-width", "N", options.item_width, "width of the dual tower's vectors; default 1024");
+    scenario.option("--svg", "FILE", options.svg, "draws queries a second over items, in a new file");
   };
-  add_scenario<Options>(app, flags, action, "search", "queries a second, over the number of items", define, search);
+  add_scenario<Options>(program, flags, "search", "queries a second, over the number of items", define, search);
 }
 
 }  // namespace tools::bench

@@ -154,18 +154,17 @@ int train(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_train(CLI::App& app, const Flags& flags, Action& action) {
-  const auto define = [](CLI::App& scenario, Options& options) {
-    scenario.add_option("--batch", options.batch, "pairs a step; default 64,256")->delimiter(',')->type_name("N");
-    scenario.add_option("--parts", options.parts, "parts that a batch is computed in; default 1")->type_name("N");
-    scenario.add_option("--tokens", options.tokens, "pieces of each text of equal length; default 24")->type_name("N");
+void add_train(const CommandLine& program, const Flags& flags) {
+  const auto define = [](const CommandLine& scenario, Options& options) {
+    scenario.option("--batch", "N", options.batch, "pairs a step; default 64,256");
+    scenario.option("--parts", "N", options.parts, "parts that a batch is computed in; default 1");
+    scenario.option("--tokens", "N", options.tokens, "pieces of each text of equal length; default 24");
     add_captions_option(scenario, options.captions);
     add_model_options(scenario, options.model);
-    scenario.add_option("--item-width", options.item_width, "RQ-VAE: width of its input; default 1024")->type_name("N");
-    scenario.add_option("--rqvae-batch", options.rqvae_batch, "RQ-VAE: items a step; default 2048")->type_name("N");
+    scenario.option("--item-width", "N", options.item_width, "RQ-VAE: width of its input; default 1024");
+    scenario.option("--rqvae-batch", "N", options.rqvae_batch, "RQ-VAE: items a step; default 2048");
   };
-  add_scenario<Options>(app, flags, action, "train", "training steps of the retriever and of the RQ-VAE", define,
-                        train);
+  add_scenario<Options>(program, flags, "train", "training steps of the retriever and of the RQ-VAE", define, train);
 }
 
 }  // namespace tools::bench

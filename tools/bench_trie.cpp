@@ -77,14 +77,12 @@ int trie(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_trie(CLI::App& app, const Flags& flags, Action& action) {
-  const auto define = [](CLI::App& scenario, Options& options) {
-    scenario.add_option("--items", options.items, "sizes of the corpus; default 10000000")
-        ->delimiter(',')
-        ->type_name("N");
-    scenario.add_option("--rows", options.rows, "rows of a step; default 2500")->type_name("N");
+void add_trie(const CommandLine& program, const Flags& flags) {
+  const auto define = [](const CommandLine& scenario, Options& options) {
+    scenario.option("--items", "N", options.items, "sizes of the corpus; default 10000000");
+    scenario.option("--rows", "N", options.rows, "rows of a step; default 2500");
   };
-  add_scenario<Options>(app, flags, action, "trie", "the prefix tree: built, and asked for what follows many prefixes",
+  add_scenario<Options>(program, flags, "trie", "the prefix tree: built, and asked for what follows many prefixes",
                         define, trie);
 }
 

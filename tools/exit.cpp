@@ -31,16 +31,4 @@ int exit_code(const char* name, const std::function<int()>& body) {
   }
 }
 
-int run_parsed(CLI::App& app, int count, char** words, const std::function<int()>& body) {
-  expect_integers(app);
-  try {
-    app.parse(count, words);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(usage_message(app, error));
-  }
-  return body();
-}
-
 }  // namespace tools

@@ -1,5 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <functional>
 
 namespace tools {
@@ -7,8 +6,5 @@ namespace tools {
 /// Runs what a main does and gives its exit code. Errors become one line `NAME: error: …` on standard error: 2 for
 /// wrong usage, 128 + signal for a stop in good order, else 1; so does a standard output that cannot be written.
 int exit_code(const char* name, const std::function<int()>& body);
-
-/// Parses the words of a command line, then runs the body; --help and --version end with what they print.
-int run_parsed(CLI::App& app, int count, char** words, const std::function<int()>& body);
 
 }  // namespace tools

@@ -33,37 +33,18 @@ void apply_command_line(const Flags& flags, std::string_view stage, ace::Setting
   });
 }
 
-std::string help_row(const std::string& name, const std::string& text) {
-  return fmt::format("  {:<34} {}\n", name, text);
-}
-
 }  // namespace
 
-void add_flags(CLI::App& app, Flags& flags) {
-  app.add_flag("--json", flags.json, "one JSON document on standard output, nothing else");
-  app.add_option("--set", flags.assignments, "change a setting; may be repeated")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--config", flags.config, "settings from a TOML file")->type_name("FILE.toml");
-  app.add_option("--device", flags.device, "cpu or cuda; default cpu")->type_name("DEVICE");
-  app.add_option("--threads", flags.threads, "number of threads; default 0: all that may be used")->type_name("N");
-  app.add_option("--seed", flags.seed, "short for --set seed=N")->type_name("N");
-  app.add_option("--precision", flags.precision,
-                 "short for --set rqvae.precision=, train.precision= or search.precision=, by the verb")
-      ->type_name("f32|bf16|f16|int8");
-  app.add_flag("--quiet", flags.quiet, "no progress");
-}
-
-std::string flags_help(const CLI::App& app) {
-  std::string text = "Everywhere:\n";
-  for (const CLI::Option* option : app.get_options()) {
-    if (option == app.get_help_ptr()) continue;  // the verb lists its own
-    const bool takes_value = option->get_type_size() > 0 && option->get_expected_max() > 0;
-    const std::string value = takes_value ? " " + option->get_type_name() : "";
-    text += help_row("--" + option->get_lnames().front() + value, option->get_description());
-  }
-  return text;
+void add_flags(const CommandLine& program, Flags& flags) {
+  program.flag("--json", flags.json, "one JSON document on standard output, nothing else");
+  program.option("--set", "NAME=VALUE", flags.assignments, "change a setting; may be repeated");
+  program.option("--config", "FILE.toml", flags.config, "settings from a TOML file");
+  program.option("--device", "DEVICE", flags.device, "cpu or cuda; default cpu");
+  program.option("--threads", "N", flags.threads, "number of threads; default 0: all that may be used");
+  program.option("--seed", "N", flags.seed, "short for --set seed=N");
+  program.option("--precision", "f32|bf16|f16|int8", flags.precision,
+                 "short for --set rqvae.precision=, train.precision= or search.precision=, by the verb");
+  program.flag("--quiet", flags.quiet, "no progress");
 }
 
 std::string settings_help(std::string_view stage) {

@@ -1,5 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include "ace/progress.h"
 #include "ace/run.h"
 #include "ace/settings.h"
+#include "tools/command_line.h"
 
 namespace tools {
 
@@ -23,9 +23,7 @@ struct Flags {
   std::optional<int64_t> seed;
   std::optional<std::string> precision;
 };
-void add_flags(CLI::App& app, Flags& flags);
-/// Help text on the flags that every verb takes.
-std::string flags_help(const CLI::App& app);
+void add_flags(const CommandLine& program, Flags& flags);
 /// Help text on the settings of a stage, or with "" on all.
 std::string settings_help(std::string_view stage);
 /// Refuses words that mean nothing and sets the number of threads.

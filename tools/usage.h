@@ -1,7 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
-#include <string>
-
 #include "tensor/error.h"
 
 namespace tools {
@@ -14,11 +11,5 @@ template <class... Args>
 [[noreturn]] void fail_usage(fmt::format_string<Args...> format, Args&&... args) {
   throw UsageError(fmt::format(format, std::forward<Args>(args)...));
 }
-
-/// Has every option whose value is called N, of the app and its verbs, take decimal integers alone: CLI11 would read
-/// octal and hexadecimal ones, and the nearest it can hold of those too large.
-void expect_integers(CLI::App& app);
-/// What was wrong with a command line that CLI11 refused, in one line, with the nearest verb or option.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace tools

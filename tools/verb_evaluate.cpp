@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "ace/evaluate.h"
 #include "ace/nearest.h"
@@ -81,22 +82,19 @@ int evaluate(const Flags& flags, Options& options) {
 
 }  // namespace
 
-void add_evaluate(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "evaluate", "recall and MRR on a split's queries", "search");
+void add_evaluate(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("RUN", options->run, "trained run folder")->required()->type_name("");
-  verb.add_option("--split", options->split_name, "train, dev or test; default test")->type_name("NAME");
-  verb.add_option("--pool", options->pool, "rank all items or those of the test pool; default all")->type_name("NAME");
-  verb.add_option("--beam", options->beam_list,
-                  "beam size, or three: for R@1, for R@5, for R@10 and MRR@10; default search.beam")
-      ->type_name("N[,N,N]");
-  verb.add_flag("--unconstrained", options->unconstrained,
-                "report (--json, --trec) beam search without the tree of identifiers");
-  verb.add_option("--trec", options->trec, "write the results as a TREC run file, which must not exist")
-      ->type_name("FILE");
-  verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
-      ->type_name("CORPUS");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return evaluate(flags, *options); }; });
+  const CommandLine verb = add_verb(program, "evaluate", "recall and MRR on a split's queries", "search",
+                                    [&flags, options] { return evaluate(flags, *options); });
+  verb.word("RUN", options->run, "trained run folder");
+  verb.option("--split", "NAME", options->split_name, "train, dev or test; default test");
+  verb.option("--pool", "NAME", options->pool, "rank all items or those of the test pool; default all");
+  verb.option("--beam", "N[,N,N]", options->beam_list,
+              "beam size, or three: for R@1, for R@5, for R@10 and MRR@10; default search.beam");
+  verb.flag("--unconstrained", options->unconstrained,
+            "report (--json, --trec) beam search without the tree of identifiers");
+  verb.option("--trec", "FILE", options->trec, "write the results as a TREC run file, which must not exist");
+  verb.option("--corpus", "CORPUS", options->corpus, "the corpus, where it is no longer at its recorded place");
 }
 
 }  // namespace tools

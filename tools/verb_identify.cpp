@@ -35,12 +35,12 @@ int identify(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_identify(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "identify", "items to identifiers, with a quality report", "");
+void add_identify(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("CORPUS", options->corpus, "corpus folder")->required()->type_name("");
-  verb.add_option("RUN", options->run, "run folder to make")->required()->type_name("");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return identify(flags, *options); }; });
+  const CommandLine verb = add_verb(program, "identify", "items to identifiers, with a quality report", "",
+                                    [&flags, options] { return identify(flags, *options); });
+  verb.word("CORPUS", options->corpus, "corpus folder");
+  verb.word("RUN", options->run, "run folder to make");
 }
 
 }  // namespace tools

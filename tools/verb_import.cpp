@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <algorithm>
 #include <memory>
 
@@ -40,27 +41,22 @@ int import(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_import(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "import", "a published data set and its embeddings as a corpus", "all");
+void add_import(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("DATASET", options->dataset, "clotho, audiocaps, flickr30k, flickr8k or beir")
-      ->required()
-      ->type_name("");
-  verb.add_option("SOURCE", options->source, "folder of the published files")->required()->type_name("");
-  verb.add_option("CORPUS", options->corpus, "folder to make")->required()->type_name("");
-  verb.add_option("--embeddings", options->embeddings, "item embeddings, one a row: [N, D] float16, float32 or float64")
-      ->required()
-      ->type_name("E.npy");
-  verb.add_option("--ids", options->ids, "item of each row; default: train, dev, test in order of first appearance")
-      ->type_name("FILE");
-  verb.add_option(
-          "--protocol", options->protocol,
-          "published: its own splits; 4+1: one caption of each dev and test item judges, the rest train; default "
-          "published")
-      ->type_name("NAME");
-  verb.add_option("--queries", options->queries, "generated training queries to add: {\"item\", \"text\"} a line")
-      ->type_name("FILE.jsonl");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return import(flags, *options); }; });
+  const CommandLine verb = add_verb(program, "import", "a published data set and its embeddings as a corpus", "all",
+                                    [&flags, options] { return import(flags, *options); });
+  verb.word("DATASET", options->dataset, "clotho, audiocaps, flickr30k, flickr8k or beir");
+  verb.word("SOURCE", options->source, "folder of the published files");
+  verb.word("CORPUS", options->corpus, "folder to make");
+  verb.option("--embeddings", "E.npy", options->embeddings,
+              "item embeddings, one a row: [N, D] float16, float32 or float64", true);
+  verb.option("--ids", "FILE", options->ids,
+              "item of each row; default: train, dev, test in order of first appearance");
+  verb.option("--protocol", "NAME", options->protocol,
+              "published: its own splits; 4+1: one caption of each dev and test item judges, the rest train; default "
+              "published");
+  verb.option("--queries", "FILE.jsonl", options->queries,
+              "generated training queries to add: {\"item\", \"text\"} a line");
 }
 
 }  // namespace tools

@@ -88,11 +88,11 @@ int inspect(const Flags& flags, const std::filesystem::path& folder) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "inspect", "settings, identifier quality, weights, history", "all");
+void add_inspect(const CommandLine& program, const Flags& flags) {
   const auto run = std::make_shared<std::filesystem::path>();
-  verb.add_option("RUN", *run, "run folder")->required()->type_name("");
-  verb.callback([&flags, &action, run] { action = [&flags, run] { return inspect(flags, *run); }; });
+  const CommandLine verb = add_verb(program, "inspect", "settings, identifier quality, weights, history", "all",
+                                    [&flags, run] { return inspect(flags, *run); });
+  verb.word("RUN", *run, "run folder");
 }
 
 }  // namespace tools

@@ -30,12 +30,12 @@ int sample(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_sample(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "sample", "make the built-in corpus", "all");
+void add_sample(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("CORPUS", options->corpus, "folder to make")->required()->type_name("");
-  verb.add_option("--items", options->items, "number of items, 100 to 1000000; default 1000")->type_name("N");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return sample(flags, *options); }; });
+  const CommandLine verb = add_verb(program, "sample", "make the built-in corpus", "all",
+                                    [&flags, options] { return sample(flags, *options); });
+  verb.word("CORPUS", options->corpus, "folder to make");
+  verb.option("--items", "N", options->items, "number of items, 100 to 1000000; default 1000");
 }
 
 }  // namespace tools

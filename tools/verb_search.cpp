@@ -1,4 +1,6 @@
+#include <fmt/format.h>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -150,16 +152,15 @@ int search(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_search(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "search", "items for a query", "search");
+void add_search(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("RUN", options->run, "trained run folder")->required()->type_name("");
-  verb.add_option("QUERY", options->query, "a query, or - for one a line of standard input")->type_name("");
-  verb.add_option("--queries", options->queries, "one query a line, or objects with \"text\" in FILE.jsonl")
-      ->type_name("FILE");
-  verb.add_option("--top", options->top, "results a query; default 10")->type_name("N");
-  verb.add_option("--beam", options->beam, "beam size; default search.beam, at least --top")->type_name("N");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return search(flags, *options); }; });
+  const CommandLine verb =
+      add_verb(program, "search", "items for a query", "search", [&flags, options] { return search(flags, *options); });
+  verb.word("RUN", options->run, "trained run folder");
+  verb.word("QUERY", options->query, "a query, or - for one a line of standard input");
+  verb.option("--queries", "FILE", options->queries, "one query a line, or objects with \"text\" in FILE.jsonl");
+  verb.option("--top", "N", options->top, "results a query; default 10");
+  verb.option("--beam", "N", options->beam, "beam size; default search.beam, at least --top");
 }
 
 }  // namespace tools

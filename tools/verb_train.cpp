@@ -1,4 +1,5 @@
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "ace/stop.h"
 #include "ace/text.h"
@@ -45,14 +46,13 @@ int train(const Flags& flags, const Options& options) {
 
 }  // namespace
 
-void add_train(CLI::App& app, const Flags& flags, Action& action) {
-  CLI::App& verb = add_verb(app, "train", "the retriever, on the run's corpus", "train");
+void add_train(const CommandLine& program, const Flags& flags) {
   const auto options = std::make_shared<Options>();
-  verb.add_option("RUN", options->run, "run folder, as identify made it")->required()->type_name("");
-  verb.add_flag("--resume", options->resume, "go on from the run's checkpoint, with its settings");
-  verb.add_option("--corpus", options->corpus, "the corpus, where it is no longer at its recorded place")
-      ->type_name("CORPUS");
-  verb.callback([&flags, &action, options] { action = [&flags, options] { return train(flags, *options); }; });
+  const CommandLine verb = add_verb(program, "train", "the retriever, on the run's corpus", "train",
+                                    [&flags, options] { return train(flags, *options); });
+  verb.word("RUN", options->run, "run folder, as identify made it");
+  verb.flag("--resume", options->resume, "go on from the run's checkpoint, with its settings");
+  verb.option("--corpus", "CORPUS", options->corpus, "the corpus, where it is no longer at its recorded place");
 }
 
 }  // namespace tools

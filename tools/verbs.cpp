@@ -1,17 +1,18 @@
 #include "tools/verbs.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "ace/text.h"
 #include "tools/print.h"
 
 namespace tools {
 
-CLI::App& add_verb(CLI::App& app, const std::string& name, const std::string& help, const std::string& stage) {
-  CLI::App* verb = app.add_subcommand(name, help);
-  verb->fallthrough();
-  verb->footer([&app, stage] { return flags_help(app) + "\n" + settings_help(stage); });
-  return *verb;
+CommandLine add_verb(const CommandLine& program, const char* name, const char* help, const char* stage,
+                     const std::function<int()>& run) {
+  const CommandLine verb = program.verb(name, help, run);
+  verb.footer([&program, stage] { return program.options_help("Everywhere") + "\n" + settings_help(stage); });
+  return verb;
 }
 
 void print_corpus(const ace::Corpus& corpus, const std::filesystem::path& folder, bool json) {

@@ -7,19 +7,17 @@
 /// prints.
 namespace tools {
 
-/// What the chosen verb does; set by CLI11 while it parses, run after it. Returns the exit code.
-using Action = std::function<int()>;
-
-void add_sample(CLI::App& app, const Flags& flags, Action& action);
-void add_import(CLI::App& app, const Flags& flags, Action& action);
-void add_identify(CLI::App& app, const Flags& flags, Action& action);
-void add_train(CLI::App& app, const Flags& flags, Action& action);
-void add_evaluate(CLI::App& app, const Flags& flags, Action& action);
-void add_search(CLI::App& app, const Flags& flags, Action& action);
-void add_inspect(CLI::App& app, const Flags& flags, Action& action);
+void add_sample(const CommandLine& program, const Flags& flags);
+void add_import(const CommandLine& program, const Flags& flags);
+void add_identify(const CommandLine& program, const Flags& flags);
+void add_train(const CommandLine& program, const Flags& flags);
+void add_evaluate(const CommandLine& program, const Flags& flags);
+void add_search(const CommandLine& program, const Flags& flags);
+void add_inspect(const CommandLine& program, const Flags& flags);
 
 /// Adds a subcommand whose help ends with the flags and the settings of `stage`.
-CLI::App& add_verb(CLI::App& app, const std::string& name, const std::string& help, const std::string& stage);
+CommandLine add_verb(const CommandLine& program, const char* name, const char* help, const char* stage,
+                     const std::function<int()>& run);
 /// Prints what sample and import made.
 void print_corpus(const ace::Corpus& corpus, const std::filesystem::path& folder, bool json);
 

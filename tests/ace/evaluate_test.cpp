@@ -1,6 +1,7 @@
 #include "ace/evaluate.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <sstream>

@@ -1,5 +1,6 @@
 #include "tensor/safetensors.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <csignal>
@@ -215,7 +216,10 @@ TEST(RoomRun, IsIdentifiedTrainedAndSearched) {
   settings.train.precision = "f16";
   const tiny::OneThread one;
   const TemporaryFolder scratch;
-  const Corpus corpus = tiny::corpus(scratch.path() / "corpus");
+  Corpus corpus = make_sample(100, 1);
+  corpus.judgements[size_t(Split::train)].resize(100);
+  write_corpus(scratch.path() / "corpus", corpus);
+  corpus = load_corpus(scratch.path() / "corpus");
   std::vector<json> reports;
   std::vector<ace::Run> runs;
   for (const Device device : {Device::cpu, Device::cuda}) {
