@@ -1,4 +1,6 @@
 #pragma once
+#include <memory>
+
 #include "tools/flags.h"
 
 /// The program `bench`: one file a scenario (bench_*.cpp), each with its options and what it measures. A scenario draws

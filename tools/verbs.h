@@ -15,7 +15,7 @@ void add_evaluate(const CommandLine& program, const Flags& flags);
 void add_search(const CommandLine& program, const Flags& flags);
 void add_inspect(const CommandLine& program, const Flags& flags);
 
-/// Adds a subcommand whose help ends with the flags and the settings of `stage`.
+/// Adds a verb that does `run`; its help ends with the flags and the settings of `stage`.
 CommandLine add_verb(const CommandLine& program, const char* name, const char* help, const char* stage,
                      const std::function<int()>& run);
 /// Prints what sample and import made.

@@ -217,7 +217,7 @@ TEST(RoomRun, IsIdentifiedTrainedAndSearched) {
   const tiny::OneThread one;
   const TemporaryFolder scratch;
   Corpus corpus = make_sample(100, 1);
-  corpus.judgements[size_t(Split::train)].resize(100);
+  corpus.judgements[size_t(Split::train)].resize(100);  // for the time it takes
   write_corpus(scratch.path() / "corpus", corpus);
   corpus = load_corpus(scratch.path() / "corpus");
   std::vector<json> reports;
