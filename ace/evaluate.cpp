@@ -86,11 +86,13 @@ class Evaluator {
   json row(const Trie& trie, const std::string& pool, const std::vector<int64_t>& beams, bool constrained,
            Ranked* ranked) {
     const std::string method = constrained ? "ace" : "ace, unconstrained";
+    const BeamSearch search(searcher_.model(), trie);
     Measures total;
     double seconds = 0;
     for (size_t i = 0; i < beams.size(); ++i) {
       const auto begin = std::chrono::steady_clock::now();
-      Ranked found = search(trie, method + " in " + pool, {beams[i], constrained});
+      Ranked found = search_all(search, tokens_, {beams[i], constrained}, settings_.search.batch, progress_,
+                                method + " in " + pool);
       seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       const Measures m = measures_of(task_, items_of(found));
       if (i == 0) total.recall_1 = m.recall_1;
@@ -108,18 +110,6 @@ class Evaluator {
   int64_t cut_queries() const { return cut_queries_; }
 
  private:
-  Ranked search(const Trie& trie, const std::string& stage, const BeamOptions& options) {
-    const BeamSearch search(searcher_.model(), trie);
-    Ranked found;
-    const size_t batch = size_t(settings_.search.batch);
-    for (size_t begin = 0; begin < tokens_.size(); begin += batch) {
-      const auto some = std::span(tokens_).subspan(begin, std::min(batch, tokens_.size() - begin));
-      for (auto& list : search(nn::TextBatch::pack(some), options)) found.push_back(std::move(list));
-      progress_(stage, int64_t(found.size()), int64_t(tokens_.size()));
-    }
-    return found;
-  }
-
   const Settings& settings_;
   const Task& task_;
   const Progress& progress_;

@@ -7,11 +7,13 @@
 namespace ace {
 
 std::vector<std::vector<Hypothesis>> search_all(const BeamSearch& search, std::span<const std::vector<int32_t>> queries,
-                                                const BeamOptions& options, int64_t batch) {
+                                                const BeamOptions& options, int64_t batch, const Progress& progress,
+                                                std::string_view stage) {
   std::vector<std::vector<Hypothesis>> results;
   for (size_t begin = 0; begin < queries.size(); begin += size_t(batch)) {
     const auto some = queries.subspan(begin, std::min(size_t(batch), queries.size() - begin));
     for (auto& found : search(nn::TextBatch::pack(some), options)) results.push_back(std::move(found));
+    progress(stage, int64_t(results.size()), int64_t(queries.size()));
   }
   return results;
 }

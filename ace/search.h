@@ -1,12 +1,14 @@
 #pragma once
 #include "ace/beam_search.h"
+#include "ace/progress.h"
 #include "ace/run.h"
 
 namespace ace {
 
-/// Beam search over many tokenised queries, `batch` at a time.
+/// Beam search over many tokenised queries, `batch` at a time; after each batch `stage` has come so far.
 std::vector<std::vector<Hypothesis>> search_all(const BeamSearch& search, std::span<const std::vector<int32_t>> queries,
-                                                const BeamOptions& options, int64_t batch);
+                                                const BeamOptions& options, int64_t batch,
+                                                const Progress& progress = {}, std::string_view stage = {});
 
 /// A retriever of the run's sizes on the settings' device, with weights from `init`.
 Retriever make_retriever(const Run& run, const Settings& settings, int64_t vocabulary, nn::Initializer init);

@@ -5,6 +5,7 @@
 
 #include "kernels/cublaslt.h"
 #include "kernels/launch.h"
+#include "kernels/working_memory.h"
 
 #if !defined(ACE_SIMT) && __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>

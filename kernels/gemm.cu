@@ -6,6 +6,7 @@
 #include "kernels/gemm_cuda.h"
 #include "kernels/launch.h"
 #include "kernels/pack.h"
+#include "kernels/working_memory.h"
 
 namespace kernels {
 namespace {

@@ -1,7 +1,6 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <mutex>
 #include <utility>
 
 #include "kernels/backend.h"
@@ -19,20 +18,6 @@ void note(cudaError_t error, const char* what);
 /// Lets a kernel have all the shared memory that the device can give a block beside the kernel's own arrays: always so
 /// much, since a recorded graph may need more than the launch at hand.
 void allow_shared_memory(const void* kernel);
-
-/// Memory of the device that grows. What it had before is not freed, since a recorded graph may use it: in all no more
-/// than what replaced it.
-class WorkingMemory {
- public:
-  /// At least so many bytes, more than none. Null, and an error is noted, when the device has no room even after all
-  /// that can be spared was given back (Cuda::when_short): then nothing may be launched that needs it.
-  void* take(int64_t bytes);
-
- private:
-  std::mutex mutex_;
-  void* memory_ = nullptr;
-  int64_t bytes_ = 0;
-};
 
 /// Starts a kernel on a stream: grid blocks of `block` threads, with `shared_bytes` of shared memory beyond its own
 /// arrays. More than 48 KiB, both together, have to be allowed. An empty grid starts nothing.

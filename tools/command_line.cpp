@@ -67,8 +67,9 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   if (!verb && dynamic_cast<const CLI::RequiredError*>(&error)) {
     return fmt::format("expected a verb: {}", fmt::join(verbs_of(app), ", "));
   }
-  const std::string where = verb ? verb->get_name() + ": " : "";
-  return where + ace::escape(error.what());
+  std::string message = error.what();
+  if (message.ends_with(" missing")) message = message.substr(0, message.find(": ")) + ": expected a value";
+  return (verb ? verb->get_name() + ": " : "") + ace::escape(message);
 }
 
 /// CLI11 would read octal and hexadecimal integers, and the nearest it can hold of those too large.

@@ -55,6 +55,7 @@ TEST(Usage, WrongWordsAreAnsweredWithTheNearest) {
   expect_usage({"train", "run", "--sed=3"}, "unknown option \"--sed\"; did you mean \"--set\"?");
   expect_usage({"train", "run", "more"}, "train: one word too many: \"more\"; see ace train --help");
   expect_usage({"train"}, "train: RUN is required");
+  expect_usage({"search", "run", "a dog", "--top"}, "search: --top: expected a value");
   expect_usage({"sample", "corpus", "--set", "kmeans.cluster=3"},
                "unknown setting \"kmeans.cluster\"; did you mean \"kmeans.clusters\"?");
   expect_usage({"sample", "corpus", "--set", "kmeans.clusters=x"},
