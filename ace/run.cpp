@@ -1,6 +1,7 @@
 #include "ace/run.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 

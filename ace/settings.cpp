@@ -1,6 +1,7 @@
 #include "ace/settings.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <type_traits>
 

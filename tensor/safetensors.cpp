@@ -1,6 +1,7 @@
 #include "tensor/safetensors.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <vector>

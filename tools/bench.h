@@ -36,9 +36,7 @@ template <class Options, class Define, class Run>
 void add_scenario(const CommandLine& program, const Flags& flags, const char* name, const char* help, Define define,
                   Run run) {
   const auto options = std::make_shared<Options>();
-  const CommandLine scenario = program.verb(name, help, [&flags, options, run] { return run(flags, *options); });
-  scenario.footer([&program] { return program.options_help("Everywhere"); });
-  define(scenario, *options);
+  define(program.verb(name, help, [&flags, options, run] { return run(flags, *options); }), *options);
 }
 
 }  // namespace tools::bench

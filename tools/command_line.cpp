@@ -68,7 +68,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     return fmt::format("expected a verb: {}", fmt::join(verbs_of(app), ", "));
   }
   std::string message = error.what();
-  if (message.ends_with(" missing")) message = message.substr(0, message.find(": ")) + ": expected a value";
+  const bool mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
+  if (mismatch && message.ends_with(" missing")) message = message.substr(0, message.find(": ")) + ": expected a value";
   return (verb ? verb->get_name() + ": " : "") + ace::escape(message);
 }
 
@@ -77,6 +78,18 @@ std::string decimal_integer(const std::string& option, const std::string& word) 
   int64_t value = 0;
   if (!ace::parse_number(word, value)) fail_usage("{}: expected an integer, found {}", option, ace::quote(word));
   return std::to_string(value);
+}
+
+/// The program's options, one a line.
+std::string options_help(const CLI::App& app) {
+  std::string text = "Everywhere:\n";
+  for (const CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr()) continue;  // the verb lists its own
+    const bool takes_value = option->get_type_size() > 0 && option->get_expected_max() > 0;
+    const std::string value = takes_value ? " " + option->get_type_name() : "";
+    text += help_row("--" + option->get_lnames().front() + value, option->get_description());
+  }
+  return text;
 }
 
 template <class T>
@@ -137,20 +150,11 @@ void CommandLine::flag(const char* name, bool& value, const char* help) const { 
 
 void CommandLine::footer(const std::function<std::string()>& text) const { app_->footer(text); }
 
-std::string CommandLine::options_help(const char* heading) const {
-  std::string text = fmt::format("{}:\n", heading);
-  for (const CLI::Option* option : app_->get_options()) {
-    if (option == app_->get_help_ptr()) continue;  // the verb lists its own
-    const bool takes_value = option->get_type_size() > 0 && option->get_expected_max() > 0;
-    const std::string value = takes_value ? " " + option->get_type_name() : "";
-    text += help_row("--" + option->get_lnames().front() + value, option->get_description());
-  }
-  return text;
-}
-
-CommandLine CommandLine::verb(const char* name, const char* help, const std::function<int()>& run) const {
+CommandLine CommandLine::verb(const char* name, const char* help, const std::function<int()>& run,
+                              const std::function<std::string()>& more) const {
   CLI::App* const verb = app_->add_subcommand(name, help);
   verb->fallthrough();
+  verb->footer([app = app_, more] { return options_help(*app) + (more ? "\n" + more() : ""); });
   verb->callback([program = program_.get(), run] { program->run = run; });
   return CommandLine(program_, verb);
 }

@@ -27,11 +27,11 @@ class CommandLine {
   void flag(const char* name, bool& value, const char* help) const;
   /// What the help ends with.
   void footer(const std::function<std::string()>& text) const;
-  /// Help text on the options, one a line, under a heading.
-  std::string options_help(const char* heading) const;
 
-  /// A verb, which takes the program's options too; `run` is what it does, and gives the exit code.
-  CommandLine verb(const char* name, const char* help, const std::function<int()>& run) const;
+  /// A verb, which takes the program's options too; `run` is what it does, and gives the exit code. Its help ends with
+  /// those options, and with `more`.
+  CommandLine verb(const char* name, const char* help, const std::function<int()>& run,
+                   const std::function<std::string()>& more = {}) const;
   /// Parses the words, calls `check`, then what the verb does; gives its exit code. --help and --version end with what
   /// they print. Throws UsageError with one line, with the nearest verb or option where there is none of a name.
   int run(int count, char** words, const std::function<void()>& check) const;

@@ -10,9 +10,7 @@ namespace tools {
 
 CommandLine add_verb(const CommandLine& program, const char* name, const char* help, const char* stage,
                      const std::function<int()>& run) {
-  const CommandLine verb = program.verb(name, help, run);
-  verb.footer([&program, stage] { return program.options_help("Everywhere") + "\n" + settings_help(stage); });
-  return verb;
+  return program.verb(name, help, run, [stage] { return settings_help(stage); });
 }
 
 void print_corpus(const ace::Corpus& corpus, const std::filesystem::path& folder, bool json) {
