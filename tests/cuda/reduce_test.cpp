@@ -37,7 +37,7 @@ TYPED_TEST(ReduceOnDevice, SumIsTheCpus) {
 TYPED_TEST(ReduceOnDevice, SumOfRowsIsTheCpus) {
   using T = TypeParam;
   using A = Accumulator<T>;
-  for (const int64_t rows : {0, 1, 7, 300}) {
+  for (const int64_t rows : {0, 1, 7, 60, 300}) {
     for (const int64_t cols : {1, 5, 33}) {
       SCOPED_TRACE(testing::Message() << rows << " × " << cols);
       const int64_t stride = cols + 3;

@@ -35,6 +35,15 @@ __global__ void reverse_dynamic_kernel(const float* x, float* y, Bug bug) {
   reverse(x, y, static_cast<float*>(simt::shared_memory()), bug);
 }
 
+template <int n>
+__global__ void reverse_template_kernel(const float* x, float* y, Bug bug) {
+  __shared__ float row[n];
+  const int i = int(threadIdx.x), first = n * int(blockIdx.x);
+  row[i] = x[first + i];
+  __syncthreads();
+  y[first + i] = row[n - 1 - i + (bug == Bug::template_past_end && i == 0)];
+}
+
 __global__ void sum_kernel(const float* x, float* y, Bug bug) {
   const int i = int(threadIdx.x);
   float sum = x[i];
@@ -72,6 +81,9 @@ void reverse_blocks(const float* x, float* y, int blocks, Bug bug) {
 }
 void reverse_blocks_dynamic(const float* x, float* y, int blocks, Bug bug) {
   run("reverse_dynamic", blocks, 64, 64 * sizeof(float), [=] { reverse_dynamic_kernel(x, y, bug); });
+}
+void reverse_blocks_template(const float* x, float* y, int blocks, Bug bug) {
+  run("reverse_template", blocks, 64, 0, [=] { reverse_template_kernel<64>(x, y, bug); });
 }
 void sum_warps(const float* x, float* y, Bug bug) {
   run("sum", 1, 64, 0, [=] { sum_kernel(x, y, bug); });

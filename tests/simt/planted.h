@@ -10,6 +10,7 @@ enum class Bug {
   read_past_end,
   write_past_end,
   static_past_end,
+  template_past_end,
   dynamic_past_end,
   no_barrier,
   divergent_barrier,
@@ -27,6 +28,8 @@ enum class Bug {
 void reverse_blocks(const float* x, float* y, int blocks, Bug bug);
 /// The same through dynamic shared memory.
 void reverse_blocks_dynamic(const float* x, float* y, int blocks, Bug bug);
+/// The same by a template, where the address sanitizer has no gap behind an array.
+void reverse_blocks_template(const float* x, float* y, int blocks, Bug bug);
 /// y_i = the sum of x over i's warp; one block of 64 threads.
 void sum_warps(const float* x, float* y, Bug bug);
 /// y [16, 16] = a [16, 16] b [16, 16] with halves, a of leading dimension 24 and beginning at a multiple of 32 bytes.

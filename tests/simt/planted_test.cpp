@@ -73,7 +73,7 @@ void expect_found(const char* message, const Run& run) {
 }
 
 TEST(Planted, WithoutABugAllIsRight) {
-  for (const Reverse reverse : {reverse_blocks, reverse_blocks_dynamic}) {
+  for (const Reverse reverse : {reverse_blocks, reverse_blocks_dynamic, reverse_blocks_template}) {
     const auto found = reversed(reverse, 3, Bug::none);
     for (int i = 0; i < 192; ++i) EXPECT_EQ(found[size_t(i)], float(i / 64 * 64 + 64 - i % 64)) << i;
   }
@@ -106,6 +106,8 @@ TEST(Planted, AStepOutsideIsFound) {
                [] { reversed(reverse_blocks, 2, Bug::static_past_end); });
   expect_found("heap-buffer-overflow.*WRITE of size 4.*planted.cu",
                [] { reversed(reverse_blocks_dynamic, 2, Bug::dynamic_past_end); });
+  expect_found("planted.cu:.*index 64 out of bounds for type 'float .64.'",
+               [] { reversed(reverse_blocks_template, 2, Bug::template_past_end); });
   expect_found("planted.cu.*misaligned address", [] { copied(Bug::misaligned_vector); });
 }
 
