@@ -1,5 +1,5 @@
 /// The program `ace`: parses, calls a stage of ace/, prints. Exit codes: 0; 1 with one line on standard error; 2 for
-/// wrong usage; 130 or 143 when a signal stopped it after its checkpoint.
+/// wrong usage; 128 + signal when one stopped it in good order.
 #include "tools/exit.h"
 #include "tools/verbs.h"
 

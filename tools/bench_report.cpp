@@ -9,6 +9,7 @@
 #include "kernels/gemm.h"
 #include "tensor/dispatch.h"
 #include "tools/bench_inputs.h"
+#include "tools/exit.h"
 #include "tools/print.h"
 #include "tools/usage.h"
 
@@ -139,7 +140,7 @@ Timing Report::time(const std::function<void()>& work) const {
 }
 
 void Report::add(nlohmann::json row) {
-  if (!flags_.machine.quiet) fmt::print(stderr, "{}: {}\n", scenario_, scalars(row));
+  if (!flags_.machine.quiet) tell(fmt::format("{}: {}\n", scenario_, scalars(row)));
   rows_.push_back(std::move(row));
 }
 

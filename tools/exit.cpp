@@ -12,7 +12,7 @@ namespace tools {
 
 int exit_code(const char* name, const std::function<int()>& body) {
   const auto fail_with = [name](int code, const char* message) {
-    fmt::print(stderr, "{}: error: {}\n", name, message);
+    tell(fmt::format("{}: error: {}\n", name, message));
     return code;
   };
   std::signal(SIGXFSZ, SIG_IGN);  // a file at the shell's limit then fails as on a full disk, and leaves nothing
@@ -30,5 +30,7 @@ int exit_code(const char* name, const std::function<int()>& body) {
     return fail_with(1, ace::escape(error.what()).c_str());
   }
 }
+
+void tell(const std::string& text) { std::fputs(text.c_str(), stderr); }
 
 }  // namespace tools

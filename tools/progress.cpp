@@ -11,6 +11,7 @@
 
 #include "ace/stop.h"
 #include "ace/text.h"
+#include "tools/exit.h"
 #include "tools/signals.h"
 
 namespace tools {
@@ -75,17 +76,16 @@ class Display {
 
   void draw(const std::string& text, bool finished) {
     if (terminal_) {
-      fmt::print(stderr, "\r\x1b[K{}", text.substr(0, terminal_columns() - 1));
+      tell("\r\x1b[K" + text.substr(0, terminal_columns() - 1));
       open_ = true;
       if (finished) end_line();
     } else {
-      fmt::print(stderr, "{}\n", text);
+      tell(text + "\n");
     }
-    std::fflush(stderr);
   }
 
   void end_line() {
-    if (open_) fmt::print(stderr, "\n");
+    if (open_) tell("\n");
     open_ = false;
   }
 

@@ -16,10 +16,15 @@ void on_signal(int signal) {
 
 void catch_signals() {
   ace::stop_signal() = 0;  // makes the flag before a handler could
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action = {};
+    sigaction(signal, nullptr, &action);
+    if (action.sa_handler == SIG_IGN) continue;  // as nohup wants it, or a shell for what runs in the background
+    action = {};
+    action.sa_handler = on_signal;
+    sigaction(signal, &action, nullptr);
+  }
 }
 
 }  // namespace tools

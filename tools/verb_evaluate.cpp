@@ -6,6 +6,7 @@
 #include "ace/nearest.h"
 #include "ace/text.h"
 #include "tensor/file.h"
+#include "tools/exit.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
@@ -69,8 +70,8 @@ int evaluate(const Flags& flags, Options& options) {
   catch_signals();
   const nlohmann::json report = ace::evaluate(run, settings, options, make_stopping_progress(flags.quiet));
   if (const int64_t cut = report["cut_queries"]) {
-    fmt::print(stderr, "ace: warning: of {} queries {} cut to the first {} pieces\n", report["queries"].dump(),
-               cut == 1 ? "one was" : fmt::format("{} were", cut), settings.tokenizer.max_tokens - 1);
+    tell(fmt::format("ace: warning: of {} queries {} cut to the first {} pieces\n", report["queries"].dump(),
+                     cut == 1 ? "one was" : fmt::format("{} were", cut), settings.tokenizer.max_tokens - 1));
   }
   if (flags.json) {
     print_json(report);

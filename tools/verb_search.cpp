@@ -10,6 +10,7 @@
 
 #include "ace/search.h"
 #include "ace/text.h"
+#include "tools/exit.h"
 #include "tools/print.h"
 #include "tools/queries.h"
 #include "tools/usage.h"
@@ -74,8 +75,8 @@ class Answerer {
       if (warned_) return;
       searcher_.encode(query, &warned_);
       if (warned_) {
-        fmt::print(stderr, "ace: warning: {}: cut to the first {} pieces; so are other queries as long\n",
-                   ace::quote(query), settings_.tokenizer.max_tokens - 1);
+        tell(fmt::format("ace: warning: {}: cut to the first {} pieces; so are other queries as long\n",
+                         ace::quote(query), settings_.tokenizer.max_tokens - 1));
       }
     }
   }
@@ -118,14 +119,14 @@ int answer_standard_input(Answerer& answerer) {
   int code = 0;
   std::string line;
   for (int64_t number = 1;; ++number) {
-    if (prompt) fmt::print(stderr, "query> ");
+    if (prompt) tell("query> ");
     if (!std::getline(std::cin, line)) break;
     if (line.ends_with('\r')) line.pop_back();
     try {
       check_query(line, fmt::format("standard input:{}", number));
       answerer.answer(std::span(&line, 1), !prompt);
     } catch (const tensor::Error& error) {
-      fmt::print(stderr, "ace: error: {}\n", error.what());
+      tell(fmt::format("ace: error: {}\n", error.what()));
       code = prompt ? 0 : 1;
     }
     if (std::fflush(stdout) != 0) return code;  // the program's end tells of it

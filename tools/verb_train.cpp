@@ -4,6 +4,7 @@
 #include "ace/stop.h"
 #include "ace/text.h"
 #include "ace/train.h"
+#include "tools/exit.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
@@ -32,8 +33,7 @@ int train(const Flags& flags, const Options& options) {
   catch_signals();
   const nlohmann::json report = ace::train(run, settings, options, make_progress(flags.quiet));
   const int stopped = ace::stop_signal();
-  if (report["dev_queries"] == 0 && !flags.quiet)
-    fmt::print(stderr, "ace: note: no dev queries: the last weights are kept\n");
+  if (report["dev_queries"] == 0 && !flags.quiet) tell("ace: note: no dev queries: the last weights are kept\n");
   if (flags.json) {
     print_json(report);
   } else {

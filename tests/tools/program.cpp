@@ -47,7 +47,14 @@ Program::Program(const std::vector<std::string>& words, const std::string& input
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, folder_.file("in", input).c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(), fresh, 0600);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(), fresh, 0600);
-  const int error = posix_spawn(&process_, program, &actions, nullptr, arguments.data(), environ);
+  posix_spawnattr_t attributes;  // a shell may have started the tests in the background, and then nobody hears SIGINT
+  posix_spawnattr_init(&attributes);
+  sigset_t signals;
+  sigfillset(&signals);
+  posix_spawnattr_setsigdefault(&attributes, &signals);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  const int error = posix_spawn(&process_, program, &actions, &attributes, arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error) throw std::runtime_error("cannot start " + all[0]);
 }

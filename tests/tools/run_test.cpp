@@ -260,10 +260,25 @@ TEST_F(RunVerbs, ASignalStopsTrainingAfterACheckpoint) {
   EXPECT_NE(stopped.out.find("it'\\''s a run' --resume\n"), std::string::npos) << stopped.out;
   std::filesystem::rename(folder / "it's a run", folder / "run");
   Program again({"train", folder / "run", "--quiet", "--resume"});
-  again.wait_for_handler(SIGTERM);
-  again.send(SIGTERM);
-  EXPECT_EQ(again.wait().code, 143);
+  again.wait_for_handler(SIGHUP);
+  again.send(SIGHUP);
+  EXPECT_EQ(again.wait().code, 129);
   EXPECT_EQ(run({"inspect", folder / "run"}).code, 0);
+}
+
+TEST_F(RunVerbs, TrainingGoesOnWhenTerminalOrReaderIsGone) {
+  for (const char* other : {"2", "3"}) {
+    std::filesystem::copy(folder / "run", folder / other, std::filesystem::copy_options::recursive);
+  }
+  const std::string train = ACE_PROGRAM " train --set train.epochs=5 " + folder / "";
+  const auto shell = [](const std::string& words) { return Program({"-c", words}, "", "/bin/sh"); };
+  Program background = shell("trap '' HUP; exec " + train + "run");  // as nohup does
+  background.wait_for_handler(SIGTERM);
+  background.send(SIGHUP);
+  EXPECT_EQ(background.wait().code, 0);
+  EXPECT_EQ(shell(train + "2 2> /dev/full").wait().code, 0);
+  shell("{ " + train + "3; echo $? > " + folder / "code" + "; } 2>&1 > /dev/null | true").wait();
+  EXPECT_EQ(read(folder / "code"), "0\n");
 }
 
 TEST_F(RunVerbs, ASignalStopsIdentifyAndLeavesNothing) {
