@@ -9,7 +9,7 @@ namespace {
 
 void on_signal(int signal) {
   ace::stop_signal() = signal;
-  std::signal(signal, SIG_DFL);
+  if (signal != SIGHUP) std::signal(signal, SIG_DFL);  // which a terminal and its shell both send as they close
 }
 
 }  // namespace
