@@ -9,7 +9,8 @@ namespace {
 
 void on_signal(int signal) {
   ace::stop_signal() = signal;
-  if (signal != SIGHUP) std::signal(signal, SIG_DFL);  // which a terminal and its shell both send as they close
+  if (signal == SIGHUP) return;  // a terminal that closes sends one, and its shell another
+  std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
@@ -17,13 +18,12 @@ void on_signal(int signal) {
 void catch_signals() {
   ace::stop_signal() = 0;  // makes the flag before a handler could
   std::signal(SIGPIPE, SIG_IGN);
+  struct sigaction stop = {}, before = {};
+  stop.sa_handler = on_signal;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction action = {};
-    sigaction(signal, nullptr, &action);
-    if (action.sa_handler == SIG_IGN) continue;  // as nohup wants it, or a shell for what runs in the background
-    action = {};
-    action.sa_handler = on_signal;
-    sigaction(signal, &action, nullptr);
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler == SIG_IGN) continue;  // as nohup wants it, or a shell for what runs in the background
+    sigaction(signal, &stop, nullptr);
   }
 }
 

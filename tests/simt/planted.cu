@@ -35,15 +35,6 @@ __global__ void reverse_dynamic_kernel(const float* x, float* y, Bug bug) {
   reverse(x, y, static_cast<float*>(simt::shared_memory()), bug);
 }
 
-template <int n>
-__global__ void reverse_template_kernel(const float* x, float* y, Bug bug) {
-  __shared__ float row[n];
-  const int i = int(threadIdx.x), first = n * int(blockIdx.x);
-  row[i] = x[first + i];
-  __syncthreads();
-  y[first + i] = row[n - 1 - i + (bug == Bug::template_past_end && i == 0)];
-}
-
 __global__ void sum_kernel(const float* x, float* y, Bug bug) {
   const int i = int(threadIdx.x);
   float sum = x[i];
@@ -75,6 +66,15 @@ __global__ void copy_kernel(const float* x, float* y, Bug bug) {
 }
 
 }  // namespace
+
+template <int n>
+__global__ void reverse_template_kernel(const float* x, float* y, Bug bug) {
+  __shared__ float row[n];
+  const int i = int(threadIdx.x), first = n * int(blockIdx.x);
+  row[i] = x[first + i];
+  __syncthreads();
+  y[first + i] = row[n - 1 - i + (bug == Bug::template_past_end && i == 0)];
+}
 
 void reverse_blocks(const float* x, float* y, int blocks, Bug bug) {
   run("reverse", blocks, 64, 0, [=] { reverse_kernel(x, y, bug); });

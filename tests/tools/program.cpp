@@ -84,9 +84,11 @@ Outcome Program::wait() {
 
 Outcome run(const std::vector<std::string>& words, const std::string& input) { return Program(words, input).wait(); }
 
-Outcome run_in_shell(const std::string& words, const std::string& before) {
-  return Program({"-c", before + "; exec " ACE_PROGRAM " " + words}, "", "/bin/sh").wait();
+Program in_shell(const std::string& words, const std::string& before) {
+  return Program({"-c", before + "; exec " ACE_PROGRAM " " + words}, "", "/bin/sh");
 }
+
+Outcome run_in_shell(const std::string& words, const std::string& before) { return in_shell(words, before).wait(); }
 
 Outcome run_bench(const std::vector<std::string>& words) { return Program(words, "", BENCH_PROGRAM).wait(); }
 

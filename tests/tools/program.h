@@ -47,7 +47,9 @@ class Program {
 
 /// Runs `ace` with these words to its end.
 Outcome run(const std::vector<std::string>& words, const std::string& input = "");
-/// Runs `ace` with what a shell makes of these words, after some commands.
+/// Starts `ace` with what a shell makes of these words, after some commands.
+Program in_shell(const std::string& words, const std::string& before);
+/// Runs it to its end.
 Outcome run_in_shell(const std::string& words, const std::string& before = ":");
 /// Runs `bench` with these words to its end.
 Outcome run_bench(const std::vector<std::string>& words);
