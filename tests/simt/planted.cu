@@ -22,8 +22,8 @@ __device__ void reverse(const float* x, float* y, float* row, Bug bug) {
   } else if (bug != Bug::no_barrier) {
     __syncthreads();
   }
-  y[(bug == Bug::overlapping_blocks ? 0 : first) + i + (bug == Bug::write_past_end && first + i == n - 1)] =
-      row[63 - i];
+  const bool on_the_first = bug == Bug::overlapping_blocks || (bug == Bug::overlapping_ends && first == n - 64);
+  y[(on_the_first ? 0 : first) + i + (bug == Bug::write_past_end && first + i == n - 1)] = row[63 - i];
 }
 
 __global__ void reverse_kernel(const float* x, float* y, Bug bug) {

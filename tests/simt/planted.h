@@ -19,6 +19,7 @@ enum class Bug {
   two_masks,
   ended_lane,
   overlapping_blocks,
+  overlapping_ends,
   misaligned_vector,
   misaligned_matrix,
   wrong_leading_dimension,

@@ -130,6 +130,7 @@ TEST(Planted, AMissingBarrierIsARace) {
 TEST(Planted, BlocksThatWriteTheSameRace) {
   expect_found("data race.*planted.cu", [] { reversed(reverse_blocks, 2, Bug::overlapping_blocks); });
   expect_found("data race.*planted.cu", [] { reversed(reverse_blocks_dynamic, 2, Bug::overlapping_blocks); });
+  expect_found("data race.*planted.cu", [] { reversed(reverse_blocks, 3, Bug::overlapping_ends); });
 }
 #endif
 

@@ -64,15 +64,21 @@ uint64_t began, ended;      // what it identifies the beginnings and ends of lau
 void (*call)(const void*);  // the kernel with its arguments
 const void* call_argument;
 
-/// Fibers are used again in later launches. Within one, where races between blocks are looked for, a fiber runs one
-/// thread only (until there are too many): what it once waited for, its next thread would seem to have waited for, too.
+/// Fibers are used again, in later launches and in later blocks. The thread sanitizer takes two blocks on the same
+/// fibers for one that ran after the other, so where races between blocks are looked for, as many sets of fibers take
+/// turns as a grid here is wide: each of the first blocks has its own, a later one any but its predecessor's. No more
+/// sets than that, since whatever the sanitizer does takes time in proportion to the number of fibers.
 struct Fibers {
-  static constexpr size_t most = 2 * (most_threads + 2);
+  static constexpr size_t most = 2 * (most_threads + 2), most_sets = 3;
   Fiber* all[most];
   size_t made = 0, next = 0;
-  /// Makes sure of so many for take(); to be called as the host, of which they learn what they know at first.
-  void begin_block(size_t wanted) {
-    if (!sees_races || next + wanted > most) next = 0;
+  uint64_t set = 0;
+  /// Makes sure of so many for take() by the b-th block that runs; to be called as the host, of which they learn what
+  /// they know at first.
+  void begin_block(size_t wanted, uint64_t b) {
+    const size_t sets = !sees_races ? 1 : most / wanted < most_sets ? most / wanted : most_sets;
+    set = b < sets ? b : (set + 1 + random_below(uint32_t(sets - 1))) % sets;
+    next = set * wanted;
     while (made < next + wanted) all[made++] = new Fiber;
   }
   Fiber* take() { return all[next++]; }
@@ -175,15 +181,17 @@ std::string error_of_block(const std::string& kernel) {
          text_of(who->where) + ": " + message;
 }
 
-void begin_block(size_t shared_bytes) {
+void begin_block(size_t shared_bytes, uint64_t b) {
   const int n = int(blockDim.x * blockDim.y * blockDim.z);
   block.threads = n;
   block.finished = block.arrived = 0;
   block.failure = nullptr;
-  fibers().begin_block(size_t(n) + 2);
-  // Memory comes from a fiber of its own: it is new to this block, and tells it nothing of the blocks before.
+  fibers().begin_block(size_t(n) + 2, b);
+  // Memory comes from a fiber of its own: it is new to this block, and tells it nothing of the blocks before. All
+  // threads learn of that fiber what the host did.
   Fiber* const keeper = fibers().take();
   as_race_fiber(keeper->race_fiber());
+  acquire(&began);
   constexpr size_t waits_bytes = sizeof(uint64_t) * (1 + 16 * most_warps);
   if (posix_memalign(&block.shared, 256, shared_bytes) != 0) std::abort();
   std::memset(block.shared, 0xff, shared_bytes);
@@ -198,7 +206,6 @@ void begin_block(size_t shared_bytes) {
     t.fenced = false;
     t.fiber->start(run_thread, &t);
     as_race_fiber(t.fiber->race_fiber());
-    acquire(&began);
     acquire(block.waits);
   }
   as_race_fiber(host);
@@ -211,7 +218,6 @@ void end_block() {
   for (int i = 0; i < block.threads; ++i) {
     Thread& t = block.thread[i];
     as_race_fiber(t.fiber->race_fiber());
-    release(&ended);
     release(block.waits);
     as_race_fiber(host);
     if (t.state != State::done) t.fiber->abandon();
@@ -219,6 +225,7 @@ void end_block() {
   Fiber* const keeper = fibers().take();
   as_race_fiber(keeper->race_fiber());
   acquire(block.waits);
+  release(&ended);
   std::free(block.shared);
   std::free(block.waits);
   as_race_fiber(host);
@@ -300,14 +307,13 @@ void launch(const void* function, const char* name, void (*body)(const void*), c
   call_argument = argument;
   random_state = 1;
   host = race_fiber();
-  fibers().next = 0;
   release(&began);
   const uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
   std::string error;
   for (uint64_t b = 0; b < blocks && error.empty(); ++b) {
     const uint64_t i = block_number(b, blocks);
     blockIdx = {unsigned(i % grid.x), unsigned(i / grid.x % grid.y), unsigned(i / grid.x / grid.y)};
-    begin_block(shared_bytes);
+    begin_block(shared_bytes, b);
     run_block();
     if (block.failure != nullptr || block.finished != block.threads) error = error_of_block(name_of(function, name));
     end_block();
