@@ -69,6 +69,16 @@ void store_tile(const T* tile, int64_t rows, int64_t cols, T alpha, T beta, T* c
   }
 }
 
+/// Has a tile of C on its way from memory while the tile is computed.
+template <class T>
+void prefetch_tile(const T* c, int64_t rows, int64_t cols, int64_t c_stride) {
+  constexpr int64_t line = 64 / int64_t(sizeof(T));
+  for (int64_t i = 0; i < rows; ++i, c += c_stride) {
+    for (int64_t j = 0; j < cols; j += line) __builtin_prefetch(c + j, 1);
+    __builtin_prefetch(c + cols - 1, 1);
+  }
+}
+
 /// How threads share C: a grid of `rows` × `columns` parts, such that the largest part, the packing of its rows
 /// included, is smallest.
 struct Split {
@@ -111,9 +121,10 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
         const Finish<T> here{finish.bias ? finish.bias + column : nullptr, finish.activation};
         for (int64_t i = top; i < bottom; ++i) {
           const int64_t rows = std::min(tall, call.m - i * tall);
+          T* const c = call.c + i * tall * call.c_stride + column;
+          prefetch_tile(c, rows, cols, call.c_stride);
           Engine::tile(rows, depth, a + (i - top) * a_units, b + j * b_units, tile);
-          store_tile<wide>(tile, rows, cols, call.alpha, beta, call.c + i * tall * call.c_stride + column,
-                           call.c_stride, here);
+          store_tile<wide>(tile, rows, cols, call.alpha, beta, c, call.c_stride, here);
         }
       }
     }
