@@ -139,15 +139,20 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
   });
 }
 
-/// Panels of columns first … first + columns − 1 of B, steps p … p + depth − 1.
+/// Panels of columns first … first + columns − 1 of B, steps p … p + depth − 1. Where the numbers of a step lie side by
+/// side and a panel is nothing but its steps, all panels get a few steps before any gets the next ones: memory is read
+/// as it lies, and not a line here and there in page after page.
 template <class Engine, class T>
 void pack_block(Cpu cpu, Matrix<T> b, int64_t first, int64_t columns, int64_t p, int64_t depth,
                 typename Engine::Unit* to) {
-  constexpr int64_t wide = Engine::wide;
+  constexpr int64_t wide = Engine::wide, few = round_up(8, Engine::step);
+  const int64_t piece = !b.transposed && Engine::b_units(0) == 0 ? few : depth;
   cpu.parallel(ceil_div(columns, wide), 2 * wide * depth, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      Engine::pack_b(b, first + j * wide, std::min(wide, columns - j * wide), p, depth,
-                     to + j * Engine::b_units(depth));
+    for (int64_t q = 0; q < depth; q += piece) {
+      for (int64_t j = begin; j < end; ++j) {
+        Engine::pack_b(b, first + j * wide, std::min(wide, columns - j * wide), p + q, std::min(piece, depth - q),
+                       to + j * Engine::b_units(depth) + (q > 0 ? Engine::b_units(q) : 0));
+      }
     }
   });
 }
