@@ -10,6 +10,7 @@
 ///   tall, wide          rows of an A panel, columns of a B panel
 ///   step, step_bytes    blocks of k start at multiples of `step`, and what so many elements take in a panel
 ///   a_units(k), b_units(k)              size of a panel of k elements
+///                                       (b_units(0) is 0 where a B panel is its steps one after another, and no more)
 ///   pack_a(a, first, count, p, k, to)   rows first … of A, elements p … p + k − 1, as a panel
 ///   pack_b(b, first, count, p, k, to)   columns first … of B, likewise
 ///   tile(count, k, a, b, to)            to [tall][wide] = A panel (of `count` rows) times B panel
@@ -141,7 +142,7 @@ void multiply_block(Cpu cpu, const Call<T>& call, int64_t first, int64_t columns
 
 /// Panels of columns first … first + columns − 1 of B, steps p … p + depth − 1. Where the numbers of a step lie side by
 /// side and a panel is nothing but its steps, all panels get a few steps before any gets the next ones: memory is read
-/// as it lies, and not a line here and there in page after page.
+/// as it lies, and not a line here and there in page after page. Else a panel is filled at once.
 template <class Engine, class T>
 void pack_block(Cpu cpu, Matrix<T> b, int64_t first, int64_t columns, int64_t p, int64_t depth,
                 typename Engine::Unit* to) {
@@ -151,7 +152,7 @@ void pack_block(Cpu cpu, Matrix<T> b, int64_t first, int64_t columns, int64_t p,
     for (int64_t q = 0; q < depth; q += piece) {
       for (int64_t j = begin; j < end; ++j) {
         Engine::pack_b(b, first + j * wide, std::min(wide, columns - j * wide), p + q, std::min(piece, depth - q),
-                       to + j * Engine::b_units(depth) + (q > 0 ? Engine::b_units(q) : 0));
+                       to + j * Engine::b_units(depth) + Engine::b_units(q) - Engine::b_units(0));
       }
     }
   });

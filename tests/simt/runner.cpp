@@ -66,8 +66,9 @@ const void* call_argument;
 
 /// Fibers are used again, in later launches and in later blocks. The thread sanitizer takes two blocks on the same
 /// fibers for one that ran after the other, so where races between blocks are looked for, as many sets of fibers take
-/// turns as a grid here is wide: each of the first blocks has its own, a later one any but its predecessor's. No more
-/// sets than that, since whatever the sanitizer does takes time in proportion to the number of fibers.
+/// turns as a grid here is wide (most_blocks in kernels/launch.h): each of the first blocks has its own, a later one
+/// any but its predecessor's. No more sets than that, since whatever the sanitizer does takes time in proportion to the
+/// number of fibers.
 struct Fibers {
   static constexpr size_t most = 2 * (most_threads + 2), most_sets = 3;
   Fiber* all[most];
