@@ -297,5 +297,17 @@ TEST_F(RunVerbs, ASignalStopsIdentifyAndLeavesNothing) {
   }
 }
 
+TEST_F(RunVerbs, AFileThatIsCutUnderASearchEndsItWithOneLine) {
+  train();
+  const std::string out = folder / "out", tree = folder / "run/trie.bin";
+  const std::string queries = "echo a dog; until [ -s " + out + " ]; do sleep 0.02; done; : > " + tree + "; echo a cat";
+  const Outcome outcome =
+      Program({"-c", "{ " + queries + "; } | " ACE_PROGRAM " search " + folder / "run" + " - >" + out}, "", "/bin/sh")
+          .wait();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "ace: error: " + tree + ": cannot be read any more: cut while in use, or its disk failed\n");
+  EXPECT_NE(read(out).find("a dog"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tools_test
