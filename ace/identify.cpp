@@ -31,6 +31,7 @@ Coded code_with_rqvae(const Rows& x, const Settings& settings, const Progress& p
   Coded coded;
   std::vector<int64_t> vocabulary;
   KMeans coarse;
+  precision_on(x.device(), settings.rqvae.precision);  // what is not to be had there is said before the work
   const bool has_coarse = settings.identifiers.scheme == "ace";
   if (has_coarse) {
     progress("k-means", 0, 1);
@@ -46,6 +47,7 @@ Coded code_with_rqvae(const Rows& x, const Settings& settings, const Progress& p
   coded.facts["reconstruction"] = fine.reconstruction;
   coded.facts["residual_variance"] = fine.variance;
   coded.facts["redrawn_entries"] = fine.redrawn;
+  coded.facts["skipped_steps"] = fine.skipped;
 
   coded.prefix = settings.rqvae.codebooks + (has_coarse ? 1 : 0);
   vocabulary.insert(vocabulary.end(), size_t(settings.rqvae.codebooks), settings.rqvae.entries);

@@ -35,10 +35,10 @@ class RqVae {
 /// A trained RQ-VAE and what it makes of its corpus.
 struct RqVaeFit {
   RqVae model;
-  tensor::Tensor codes;       ///< i32 [N, M]
-  double reconstruction = 0;  ///< mean ‖x − D(Q(E(x)))‖² over all rows
-  double variance = 0;        ///< mean ‖x‖²: what an empty reconstruction would miss
-  int64_t steps = 0, redrawn = 0;
+  tensor::Tensor codes;                         ///< i32 [N, M]
+  double reconstruction = 0;                    ///< mean ‖x − D(Q(E(x)))‖² over all rows
+  double variance = 0;                          ///< mean ‖x‖²: what an empty reconstruction would miss
+  int64_t steps = 0, redrawn = 0, skipped = 0;  ///< skipped: steps whose gradients were not finite
 };
 
 /// Trains on the rows of x (the residuals x − μ_k), which are read by batches.

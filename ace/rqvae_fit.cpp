@@ -136,12 +136,14 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
   fit.steps = std::max(settings.epochs * per_epoch, settings.min_steps);
   const double warmup =
       double(fit.steps) * double(settings.warmup_epochs) / double(std::max<int64_t>(settings.epochs, 1));
-  nn::Adam adam(nn::parameters(fit.model));
+  nn::Adam::Options options;
+  if (settings.precision == "f16") options.scale = kernels::LossScale();
+  nn::Adam adam(nn::parameters(fit.model), options);
   Batches data(x, settings.batch, seed);
   Redraw redraw(fit.model.quantiser(), settings.redraw_steps);
   for (int64_t step = 0; step < fit.steps; ++step) {
     const RqVae::Output out = fit.model.forward(data.next(), settings.alpha, settings.beta);
-    out.loss.backward();
+    out.loss.backward(adam.loss_gradient(out.loss.value()));
     adam.step(nn::inverse_square_root(double(step), warmup, settings.first_rate, settings.rate));
     fit.redrawn += redraw.apply(fit.model.quantiser(), out.quantised);
     if (step % 10 == 9 || step + 1 == fit.steps) {
@@ -151,6 +153,7 @@ RqVaeFit fit_rqvae(const Rows& x, const Settings::RqVae& settings, uint64_t seed
       progress("rq-vae", step + 1, fit.steps, fmt::format("loss {:.4f}", loss));
     }
   }
+  fit.skipped = adam.progress().skipped;
   encode_all(fit, x, settings);
   return fit;
 }

@@ -122,7 +122,8 @@ kernels::Precision precision_on(tensor::Device device, std::string_view name) {
         "precision f16: for --device cuda alone; on the CPU bf16 is as fast, and needs no scaling");
   check(name != "int8" || !cuda, "precision int8: for --device cpu alone; on a GPU use f16 or bf16");
   check(name != "bf16" || !cuda || tensor::has_bf16(device),
-        "precision bf16: {} has no bf16 products, which came with compute capability 8.0; use f16",
+        "precision bf16: {}, or the code that it runs, has no bf16 products, which came with compute capability 8.0; "
+        "use f16",
         tensor::device_name(device));
   return precision_of(name);
 }

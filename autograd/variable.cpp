@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
@@ -23,6 +25,7 @@ struct Node {
   bool consumed = false;
   bool shared = false;  ///< the gradient shows memory that others may hold: copied before it is added to
   Op op = Op::leaf;
+  std::string range;  ///< in which it was recorded
   std::vector<Variable> inputs;
   Backward backward;
   std::shared_ptr<const FrozenWeight> frozen;
@@ -126,6 +129,7 @@ Variable record(Op op, Tensor value, std::span<const Variable> inputs, Backward 
   Node& node = *result.node_;
   node.requires_grad = true;
   node.op = op;
+  node.range = tensor::Range::innermost();
   node.inputs.assign(inputs.begin(), inputs.end());
   node.backward = std::move(backward);
   return result;
@@ -191,7 +195,10 @@ void Variable::backward(const Tensor& gradient) const {
   check(requires_grad(), "backward: the value does not depend on anything that requires a gradient");
   check(gradient.shape() == shape() && gradient.dtype() == dtype(), "backward: expected {} {}, found {} {}",
         tensor::name_of(dtype()), shape(), tensor::name_of(gradient.dtype()), gradient.shape());
+  const std::string around = tensor::Range::innermost();
   const tensor::Range range(gradient.device(), "backward");
+  std::optional<tensor::Range> module;  // as the forward pass had it, one for all its ops in a row
+  std::string name = around;
   Gradient(node_.get()).add(gradient);
   // The order owns what it lists, so a value is freed as soon as it has been gone through.
   for (std::vector<Variable> order = topological_order(*this); !order.empty(); order.pop_back()) {
@@ -200,6 +207,11 @@ void Variable::backward(const Tensor& gradient) const {
     check(!node.consumed, "backward: called twice through {}; its tape was consumed by the first call",
           name_of(node.op));
     node.consumed = true;
+    if (node.range != name) {
+      module.reset();
+      if (node.range != around) module.emplace(gradient.device(), node.range);
+      name = std::move(node.range);
+    }
     if (node.gradient.defined()) {  // else nothing that was differentiated depends on it
       std::vector<Gradient> dx;
       dx.reserve(node.inputs.size());

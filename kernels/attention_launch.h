@@ -24,7 +24,7 @@ bool with_engine(const AttentionShape& s, int64_t rows, const F& f) {
     }
     return true;
   };
-  if (std::is_same_v<T, bf16> && Cuda::capability() < 80) return false;
+  if (std::is_same_v<T, bf16> && !Cuda::has_bf16()) return false;
   if (s.width == 32) return of_width(std::integral_constant<int, 32>());
   if (s.width == 64) return of_width(std::integral_constant<int, 64>());
   if (s.width == 128) return of_width(std::integral_constant<int, 128>());

@@ -47,17 +47,21 @@ class Cuda {
   /// What the first device is called, and its compute capability as 70, 80, 90.
   static const char* name();
   static int capability();
+  /// Whether bf16 is multiplied: by the card, and by the code that it runs, which may have been made for older ones.
+  static bool has_bf16();
   /// What went wrong first since the last call, in one line, or null. Errors of kernels that still run show later.
   static const char* error();
 
   CUstream_st* stream() const;
   /// The device's memory, at a multiple of 256 bytes; null when there is not enough.
   static void* allocate(int64_t bytes);
+  /// The same, once more where there is not enough, after all that can be spared was given back (when_short).
+  static void* allocate_sparing(int64_t bytes);
   static void free(void* block);
   /// Working memory for what is queued next; what it held is gone once a later kernel asks for it. There are two of
   /// them, 0 and 1. Null when there is not enough, which error() says too.
   void* scratch(int which, int64_t bytes) const;
-  /// What to call when there is not enough for working memory, to free what can be spared; then it is tried once more.
+  /// What to call when there is not enough, to free what can be spared.
   static void when_short(void (*spare)());
   /// Queued copies. `upload` has read the host's memory when it returns; `download` waits for all that was queued.
   void upload(void* device, const void* host, int64_t bytes) const;

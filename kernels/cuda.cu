@@ -7,7 +7,7 @@
 #include "kernels/launch.h"
 #include "kernels/working_memory.h"
 
-#if !defined(ACE_SIMT) && __has_include(<nvtx3/nvToolsExt.h>)
+#if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 #define ACE_RANGES 1
 #endif
@@ -24,7 +24,7 @@ struct Line {
 struct Context {
   Line missing, error, reported;
   char name[256] = "";
-  int capability = 0;
+  int capability = 0, code = 0;  // of the card; of what its code was made for
   cudaStream_t stream = nullptr;
   std::mutex mutex;  // for `error` and `reported`
   WorkingMemory scratch[2];
@@ -69,6 +69,7 @@ bool Context::has_code_for_card() {
                   name, capability / 10, capability % 10, capability);
     return false;
   }
+  code = attributes.ptxVersion;
   return true;
 }
 
@@ -97,6 +98,7 @@ void allow_shared_memory(const void* kernel) {
 const char* Cuda::missing() { return context().missing.text[0] ? context().missing.text : nullptr; }
 const char* Cuda::name() { return context().name; }
 int Cuda::capability() { return context().capability; }
+bool Cuda::has_bf16() { return std::min(context().capability, context().code) >= 80; }
 
 const char* Cuda::error() {
   Context& c = context();
@@ -115,6 +117,12 @@ void* Cuda::allocate(int64_t bytes) {
   cudaGetLastError();
   return nullptr;
 }
+void* Cuda::allocate_sparing(int64_t bytes) {
+  void* const block = allocate(bytes);
+  if (block != nullptr || context().spare == nullptr) return block;
+  context().spare();
+  return allocate(bytes);
+}
 void Cuda::free(void* block) { note(cudaFree(block), "free"); }
 
 void Cuda::when_short(void (*spare)()) { context().spare = spare; }
@@ -123,11 +131,7 @@ void* WorkingMemory::take(int64_t bytes) {
   const std::lock_guard lock(mutex_);
   if (bytes_ >= std::max<int64_t>(bytes, 1)) return memory_;
   const int64_t wanted = std::max({2 * bytes_, bytes, int64_t(256)});
-  void* block = Cuda::allocate(wanted);
-  if (block == nullptr && context().spare != nullptr) {
-    context().spare();
-    block = Cuda::allocate(wanted);
-  }
+  void* const block = Cuda::allocate_sparing(wanted);
   if (block == nullptr) return note(cudaErrorMemoryAllocation, "working memory"), nullptr;
   bytes_ = wanted;
   return memory_ = block;

@@ -30,10 +30,13 @@ void CudaFeed::grow(Place& place, int64_t bytes) {
   note(cudaEventSynchronize(place.received), "feed");
   cudaFreeHost(place.host);
   Cuda::free(place.device);
-  place.room = std::max(2 * place.room, bytes);
-  place.device = Cuda::allocate(place.room);
-  note(cudaMallocHost(&place.host, size_t(place.room)), "pinned memory");
-  if (place.device == nullptr || place.host == nullptr) place.room = 0;
+  const int64_t room = std::max(2 * place.room, bytes);
+  place.host = nullptr, place.room = 0;
+  place.device = Cuda::allocate_sparing(room);
+  if (place.device == nullptr) return note(cudaErrorMemoryAllocation, "feed");
+  const cudaError_t error = cudaMallocHost(&place.host, size_t(room));
+  if (error != cudaSuccess) return note(error, "pinned memory");
+  place.room = room;
 }
 
 void* CudaFeed::fill(int64_t bytes) {

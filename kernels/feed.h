@@ -17,7 +17,7 @@ class CudaFeed {
   CudaFeed& operator=(const CudaFeed&) = delete;
 
   /// Where the host is to write the next `bytes`; waits until what it sent from there has arrived. Null when there is
-  /// no memory.
+  /// no memory, and an error is noted.
   void* fill(int64_t bytes);
   /// Sends what was filled.
   void send();

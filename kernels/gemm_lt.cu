@@ -68,7 +68,7 @@ class Library {
   Library() {
     note_status(cublaslt().create(&handle_), "cublasLt");
     workspace_bytes_ = size_t(Cuda::capability() >= 90 ? 32 : 4) << 20;  // what NVIDIA recommends
-    workspace_ = Cuda::allocate(int64_t(workspace_bytes_));
+    workspace_ = Cuda::allocate_sparing(int64_t(workspace_bytes_));
     if (workspace_ == nullptr) workspace_bytes_ = 0;
   }
   Plan make(const Shape& shape) const;

@@ -127,16 +127,32 @@ void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t 
   }
 }
 
-// Four rows at a time, so that a code is loaded once for all four and their sums do not wait for each other. Which rows
-// stand together does not depend on the threads.
+/// As four sums that do not wait for each other.
+template <class T>
+T squared_distance(const T* x, const T* e, int64_t d) {
+  const int64_t part = d / 4;
+  const T *x1 = x + part, *x2 = x1 + part, *x3 = x2 + part, *e1 = e + part, *e2 = e1 + part, *e3 = e2 + part;
+  T a = 0, b = 0, c = 0, f = 0;
+#pragma omp simd reduction(+ : a, b, c, f)
+  for (int64_t i = 0; i < part; ++i) {
+    a += (x[i] - e[i]) * (x[i] - e[i]);
+    b += (x1[i] - e1[i]) * (x1[i] - e1[i]);
+    c += (x2[i] - e2[i]) * (x2[i] - e2[i]);
+    f += (x3[i] - e3[i]) * (x3[i] - e3[i]);
+  }
+  for (int64_t i = 4 * part; i < d; ++i) a += (x[i] - e[i]) * (x[i] - e[i]);
+  return (a + b) + (c + f);
+}
+
+// Four rows at a time, so that a code is loaded once for all four. Which rows stand together does not depend on the
+// threads.
 template <class T>
 void squared_distances(Cpu cpu, const T* x, const T* e, T* y, int64_t n, int64_t k, int64_t d) {
   constexpr int64_t tall = 4;
   cpu.parallel((n + tall - 1) / tall, 3 * tall * k * d, [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin * tall; r < std::min(end * tall, n); r += tall) {
-      const int64_t last = n - 1 - r;  // a row past the end is the last once more
-      const T *x0 = x + r * d, *x1 = x0 + std::min<int64_t>(1, last) * d, *x2 = x0 + std::min<int64_t>(2, last) * d,
-              *x3 = x0 + std::min<int64_t>(3, last) * d;
+    int64_t r = begin * tall;
+    for (; r + tall <= std::min(end * tall, n); r += tall) {
+      const T *x0 = x + r * d, *x1 = x0 + d, *x2 = x1 + d, *x3 = x2 + d;
       for (int64_t j = 0; j < k; ++j) {
         const T* const code = e + j * d;
         T a = 0, b = 0, c = 0, f = 0;
@@ -148,8 +164,11 @@ void squared_distances(Cpu cpu, const T* x, const T* e, T* y, int64_t n, int64_t
           f += (x3[i] - code[i]) * (x3[i] - code[i]);
         }
         const T sum[tall] = {a, b, c, f};
-        for (int64_t row = 0; row <= std::min(last, tall - 1); ++row) y[(r + row) * k + j] = sum[row];
+        for (int64_t row = 0; row < tall; ++row) y[(r + row) * k + j] = sum[row];
       }
+    }
+    for (; r < std::min(end * tall, n); ++r) {
+      for (int64_t j = 0; j < k; ++j) y[r * k + j] = squared_distance(x + r * d, e + j * d, d);
     }
   });
 }

@@ -102,7 +102,7 @@ void CachingAllocator::keep(int change) {
 }
 
 void CachingAllocator::release_locked() {
-  if (kept_ > 0) return;
+  if (kept_ > 0 || (!on_host_ && recording_graph())) return;  // a graph that is recorded bears no freeing
   for (auto& [size, blocks] : free_blocks_) {
     for (void* block : blocks) {
       if (on_host_) guard(block, size, size);
@@ -121,28 +121,18 @@ AllocatorStatistics CachingAllocator::statistics() const {
 // Never destroyed: a tensor in a static variable may return its block after every other destructor has run.
 #ifdef ACE_CUDA
 namespace {
-void spare_cached();
 CachingAllocator& cuda_allocator() {
   static CachingAllocator& cuda = []() -> CachingAllocator& {
-    kernels::Cuda::when_short(spare_cached);
+    kernels::Cuda::when_short([] { cuda_allocator().release_cached(); });
     return *new CachingAllocator("cuda", kernels::Cuda::allocate, kernels::Cuda::free, /*on_host=*/false);
   }();
   return cuda;
-}
-/// While a graph is recorded nothing may be freed.
-void spare_cached() {
-  if (!recording_graph()) cuda_allocator().release_cached();
-}
-void* allocate_for_graphs(int64_t bytes) {
-  if (void* const block = kernels::Cuda::allocate(bytes)) return block;
-  spare_cached();
-  return kernels::Cuda::allocate(bytes);
 }
 }  // namespace
 
 CachingAllocator& graph_allocator() {
   static CachingAllocator& graphs =
-      *new CachingAllocator("cuda", allocate_for_graphs, kernels::Cuda::free, /*on_host=*/false);
+      *new CachingAllocator("cuda", kernels::Cuda::allocate_sparing, kernels::Cuda::free, /*on_host=*/false);
   return graphs;
 }
 #endif

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "kernels/backend.h"
 #include "tensor/graph.h"
@@ -9,24 +10,28 @@
 namespace tensor {
 namespace {
 thread_local std::optional<Device> current;
-}
+thread_local const Range* innermost_range = nullptr;
+}  // namespace
 
 std::optional<Device> dispatching() { return current; }
 Dispatching::Dispatching(Device device) : before_(current) { current = device; }
 Dispatching::~Dispatching() { current = before_; }
 
+std::string Range::innermost() { return innermost_range ? innermost_range->name_ : ""; }
+
 #ifdef ACE_CUDA
 Range::Range(Device device, const char* name) : open_(device == Device::cuda) {
   if (!open_) return;
   const std::string_view all = name, head = all.substr(0, all.find('('));
-  if (head.size() < all.size()) {  // "autograd::Variable autograd::softmax(const autograd::Variable&)…"
-    kernels::Cuda::begin_range(std::string(head.substr(head.find_last_of(" :") + 1)).c_str());
-  } else {
-    kernels::Cuda::begin_range(name);
-  }
+  // "autograd::Variable autograd::softmax(const autograd::Variable&)…"
+  name_ = head.size() < all.size() ? head.substr(head.find_last_of(" :") + 1) : all;
+  outer_ = std::exchange(innermost_range, this);
+  kernels::Cuda::begin_range(name_.c_str());
 }
 Range::~Range() {
-  if (open_) kernels::Cuda::end_range();
+  if (!open_) return;
+  kernels::Cuda::end_range();
+  innermost_range = outer_;
 }
 
 const char* missing(Device device) { return device == Device::cpu ? nullptr : kernels::Cuda::missing(); }
@@ -36,7 +41,7 @@ std::string device_name(Device device) {
              ? "cpu"
              : fmt::format("{} (compute capability {:.1f})", kernels::Cuda::name(), kernels::Cuda::capability() / 10.0);
 }
-bool has_bf16(Device device) { return device == Device::cpu || kernels::Cuda::capability() >= 80; }
+bool has_bf16(Device device) { return device == Device::cpu || kernels::Cuda::has_bf16(); }
 
 void check_kernels(Device device) {
   if (device != Device::cuda) return;

@@ -33,9 +33,13 @@ class Range {
   ~Range();
   Range(const Range&) = delete;
   Range& operator=(const Range&) = delete;
+  /// What the innermost of this thread's is called; empty on the CPU.
+  static std::string innermost();
 
  private:
   bool open_;
+  std::string name_;
+  const Range* outer_ = nullptr;
 };
 
 /// The device that this thread's dispatch works for, where there is one.

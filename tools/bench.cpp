@@ -12,7 +12,7 @@ void add_flags(const CommandLine& program, Flags& flags) {
   program.flag("--json", flags.machine.json, "one JSON document on standard output, nothing else");
   program.option("--repetitions", "N", flags.repetitions, "timed repetitions, of which the median counts; default 3");
   program.option("--precision", "f32|bf16|f16|int8", flags.machine.precision,
-                 "what products round their factors to, on cuda activations too; default f32; int8: search and "
+                 "what linear layers round their factors to, on cuda activations too; default f32; int8: search and "
                  "kernels, on the CPU alone; f16: cuda alone");
   program.option("--device", "DEVICE", flags.machine.device, "cpu or cuda; default cpu");
   program.option("--threads", "N", flags.machine.threads, "number of threads; default 0: all that may be used");

@@ -124,7 +124,7 @@ std::string name_of(const Case& c, bool plain) {
 template <class T>
 bool has_tiles(const Case& c) {
   const bool width = c.width == 32 || c.width == 64 || c.width == 128;
-  return width && sizeof(T) < 8 && !(std::is_same_v<T, bf16> && Cuda::capability() < 80);
+  return width && sizeof(T) < 8 && !(std::is_same_v<T, bf16> && !Cuda::has_bf16());
 }
 
 /// f(case, plain) for all that there is to compare; the plain version, a warp a row, is spared the long ones.

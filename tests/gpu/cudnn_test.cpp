@@ -22,7 +22,7 @@ class Cudnn : public testing::Test {
  protected:
   void SetUp() override {
     if (peer::cudnn_version().empty()) GTEST_SKIP() << "not compared: no cuDNN when this was built, or none that works";
-    if (std::is_same_v<T, bf16> && Cuda::capability() < 80) GTEST_SKIP() << "not compared: this card has no bf16";
+    if (std::is_same_v<T, bf16> && !Cuda::has_bf16()) GTEST_SKIP() << "not compared: this card has no bf16";
   }
   static constexpr tensor::DType type = tensor::dtype_of<T>;
 };

@@ -1,11 +1,14 @@
 #include "tests/simt/host_api.h"
 
+#include <nvtx3/nvToolsExt.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
 
 namespace {
 
@@ -22,6 +25,7 @@ Device& device() {
   return *one;
 }
 cudaError_t last_error = cudaSuccess;
+thread_local std::vector<std::string> open_ranges, seen_ranges;
 
 cudaError_t noted(cudaError_t error) {
   if (error != cudaSuccess) last_error = error;
@@ -43,7 +47,22 @@ namespace simt {
 void set_last_error(int code) { last_error = cudaError_t(code); }
 void set_capability(int major, int minor) { device().major = major, device().minor = minor; }
 void set_memory(size_t bytes) { device().all = bytes; }
+std::vector<std::string> ranges_of(const std::function<void()>& work) {
+  seen_ranges.clear();
+  work();
+  return std::exchange(seen_ranges, {});
+}
 }  // namespace simt
+
+int nvtxRangePushA(const char* name) {
+  open_ranges.push_back(open_ranges.empty() ? name : open_ranges.back() + "/" + name);
+  seen_ranges.push_back(open_ranges.back());
+  return 0;
+}
+int nvtxRangePop() {
+  open_ranges.pop_back();
+  return 0;
+}
 
 cudaError_t cudaGetLastError() {
   const cudaError_t error = last_error;
@@ -241,7 +260,7 @@ cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
 }
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
-  return *attributes = {simt::shared_own}, cudaSuccess;
+  return *attributes = {simt::shared_own, 10 * device().major + device().minor}, cudaSuccess;
 }
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;

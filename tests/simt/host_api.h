@@ -1,6 +1,8 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "tests/simt/runner.h"
 
@@ -38,6 +40,7 @@ enum cudaFuncAttribute {
 };
 struct cudaFuncAttributes {
   size_t sharedSizeBytes;
+  int ptxVersion;
 };
 enum cudaDeviceAttr {
   cudaDevAttrMaxThreadsPerBlock = 1,
@@ -149,8 +152,10 @@ void catch_up();
 enum class Call { waits, frees, at_once };
 cudaError_t forbidden(Call call);
 cudaError_t forbidden_on(cudaStream_t stream);
-/// The compute capability that the device says it has; 7.0 until then.
+/// The compute capability that the device says it has; 7.0 until then. It is asked once, at first use.
 void set_capability(int major, int minor);
+/// What a profiler would show of the work: every range that was opened, after those it lies in and a slash each.
+std::vector<std::string> ranges_of(const std::function<void()>& work);
 /// How much memory the device has, in bytes; 16 GiB until then.
 void set_memory(size_t bytes);
 

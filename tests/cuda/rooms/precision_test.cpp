@@ -56,6 +56,23 @@ TEST(RoomTensor, IsConvertedBetweenF32And16Bits) {
   EXPECT_THROW(there.to(DType::f16).to(DType::bf16), tensor::Error);
 }
 
+TEST(RoomPrecision, Bf16IsRefusedByACardWithoutIt) {
+  SKIP_WITHOUT_DEVICE();
+  EXPECT_EQ(precision_on(Device::cuda, "f16"), Precision::f16);
+  if (tensor::has_bf16(Device::cuda)) {
+    EXPECT_EQ(precision_on(Device::cuda, "bf16"), Precision::bf16);
+    return;
+  }
+  try {
+    precision_on(Device::cuda, "bf16");
+    ADD_FAILURE() << "taken";
+  } catch (const tensor::Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "precision bf16: " + tensor::device_name(Device::cuda) +
+                  ", or the code that it runs, has no bf16 products, which came with compute capability 8.0; use f16");
+  }
+}
+
 /// A table in f32 gives rows of 16 bits, whose gradients add up in f32.
 TEST(RoomEmbedding, Gives16BitsOfATableInF32) {
   SKIP_WITHOUT_DEVICE();

@@ -209,6 +209,23 @@ TEST(RoomRqVae, NumbersThatAreNotFiniteEndInOneError) {
   EXPECT_TRUE(message.starts_with("rqvae: the loss is ")) << message;
 }
 
+/// Gradients of rows this large overflow f16 until the loss's scale has come down.
+TEST(RoomRqVae, ScalesItsLossInF16) {
+  SKIP_WITHOUT_DEVICE();
+  Settings::RqVae settings = smallest().rqvae;
+  settings.min_steps = settings.epochs = 10, settings.warmup_epochs = 0, settings.kmeans_init = false;
+  const tensor::Tensor x({16, 8}, tensor::DType::f32);
+  tensor::Random random(1);
+  for (float& value : x.values<float>()) value = 100 * float(random.normal());
+  const RqVaeFit wide = fit_rqvae(Rows(x).on(Device::cuda), settings, 1, {});
+  settings.precision = "f16";
+  const RqVaeFit narrow = fit_rqvae(Rows(x).on(Device::cuda), settings, 1, {});
+  EXPECT_EQ(wide.skipped, 0);
+  EXPECT_GT(narrow.skipped, 0);
+  EXPECT_LT(narrow.skipped, narrow.steps);
+  EXPECT_LT(std::abs(narrow.reconstruction - wide.reconstruction), 0.05 * wide.variance);
+}
+
 /// The whole program's way.
 TEST(RoomRun, IsIdentifiedTrainedAndSearched) {
   SKIP_WITHOUT_DEVICE();
