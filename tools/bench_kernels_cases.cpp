@@ -5,6 +5,7 @@ namespace tools::bench {
 std::vector<KernelCase> kernel_cases(kernels::Precision precision) {
   Cases cases;
   if (precision != kernels::Precision::full) return add_narrow_products(cases, precision), cases;
+  add_product_cases<Cpu, float>(cases);
   add_layer_cases<Cpu, float>(cases);
   add_step_cases<Cpu, float>(cases);
   return cases;
@@ -14,6 +15,7 @@ std::vector<KernelCase> kernel_cases(kernels::Precision precision) {
 std::vector<KernelCase> device_kernel_cases(kernels::Precision precision) {
   Cases cases;
   const auto add = [&]<class T>(T) {
+    add_product_cases<Cuda, T>(cases);
     add_layer_cases<Cuda, T>(cases);
     add_step_cases<Cuda, T>(cases);
   };

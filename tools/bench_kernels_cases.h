@@ -54,9 +54,9 @@ X* as(const Tensor& x) {
 }
 
 /// A list of the tables' own: kernel, size, operations, bytes, what prepares it.
-inline void add_case(Cases& cases, const char* kernel, std::string size, double flops, double bytes,
+inline void add_case(Cases& cases, std::string kernel, std::string size, double flops, double bytes,
                      std::function<KernelCase::Call()> prepare, std::function<KernelCase::Call()> peer = {}) {
-  cases.push_back({kernel, std::move(size), flops, bytes, std::move(prepare), std::move(peer)});
+  cases.push_back({std::move(kernel), std::move(size), flops, bytes, std::move(prepare), std::move(peer)});
 }
 
 /// The call with the tensors that it works on; none if there is no call.
@@ -65,18 +65,26 @@ inline KernelCase::Call held(KernelCase::Call call, std::vector<Tensor> tensors)
   return [call = std::move(call), tensors = std::move(tensors)] { call(); };
 }
 
-/// A kernel over rows × cols elements that reads and writes `operands` numbers for each.
+/// A kernel over rows × cols elements that reads and writes `operands` numbers for each: run(part, rows, cols), where
+/// part(i) is where operand i begins; after the last there is room for another, of what counts for nothing.
 template <class B, class T, class Run>
-void add_elements(Cases& cases, const char* kernel, int64_t rows, int64_t cols, double operands, double flops,
+void add_elements(Cases& cases, std::string kernel, int64_t rows, int64_t cols, int64_t operands, double flops,
                   Run run) {
   const double n = double(rows) * double(cols);
-  add_case(cases, kernel, fmt::format("{} x {}", rows, cols), flops * n, double(sizeof(T)) * n * operands, [=] {
-    const Tensor a = numbers<B, T>(rows, cols), b = numbers<B, T>(rows, cols), y = numbers<B, T>(rows, cols);
-    return [=] { run(at<T>(a), at<T>(b), at<T>(y), rows, cols); };
-  });
+  add_case(cases, std::move(kernel), fmt::format("{} x {}", rows, cols), flops * n,
+           double(sizeof(T)) * n * double(operands), [=] {
+             const Tensor all = numbers<B, T>((operands + 1) * rows, cols);
+             return [=] {
+               T* const first = at<T>(all);
+               run([=](int64_t i) { return first + i * rows * cols; }, rows, cols);
+             };
+           });
 }
 
-/// Products, attention, rows and elements; then losses, tables, the optimiser, a search's steps, K-means. A file each.
+/// Products and attention; rows and elements; then losses, tables, the optimiser, a search's steps, K-means. A file
+/// each.
+template <class B, class T>
+void add_product_cases(Cases& cases);
 template <class B, class T>
 void add_layer_cases(Cases& cases);
 template <class B, class T>

@@ -1,154 +1,16 @@
 #include "kernels/activation.h"
 #include "kernels/arithmetic.h"
-#include "kernels/attention.h"
 #include "kernels/copy.h"
 #include "kernels/dropout.h"
 #include "kernels/gated_sum.h"
-#include "kernels/gemm.h"
 #include "kernels/layer_norm.h"
 #include "kernels/reduce.h"
 #include "kernels/residual_norm.h"
 #include "kernels/softmax.h"
-#include "nn/sequence.h"
 #include "tools/bench_kernels_cases.h"
 
 namespace tools::bench {
 namespace {
-
-using kernels::Grad;
-using kernels::Precision;
-
-/// C = A B; `left`: A is stored as [k, m]; `right`: B is stored as [n, k].
-template <class B, class T>
-void add_gemm(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k, bool left, bool right,
-              Precision precision) {
-  const double flops = 2 * double(m) * double(n) * double(k);
-  const double bytes = sizeof(T) * (double(m) * double(k) + double(k) * double(n) + double(m) * double(n));
-  const auto ours = [=] {
-    const Tensor a = numbers<B, T>(m, k), b = numbers<B, T>(k, n), c = numbers<B, T>(m, n);
-    return [=] {
-      kernels::gemm<T>(B(), m, n, k, 1, {at<T>(a), left ? m : k, left}, {at<T>(b), right ? k : n, right}, 0, at<T>(c),
-                       n, {}, precision);
-    };
-  };
-  std::function<KernelCase::Call()> peer;
-#ifdef ACE_CUDA
-  if constexpr (on_gpu<B>) {
-    peer = [=] {
-      const Tensor a = numbers<B, T>(m, k), b = numbers<B, T>(k, n), c = numbers<B, T>(m, n);
-      return held(peer::product(a.dtype(), m, n, k, a.raw(), left, b.raw(), right, c.raw()), {a, b, c});
-    };
-  }
-#endif
-  add_case(cases, kernel, fmt::format("{} x {} x {}", m, n, k), flops, bytes, ours, peer);
-}
-
-/// y = x Wᵀ, dx = dy W, dW = dyᵀ x.
-template <class B, class T>
-void add_products(Cases& cases, Precision precision) {
-  for (const int64_t rows : rows_of_model) {
-    add_gemm<B, T>(cases, "linear", rows, d, d, false, true, precision);
-    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true, precision);
-    add_gemm<B, T>(cases, "linear", rows, d, inner, false, true, precision);
-  }
-  for (const int64_t rows : small_and_large) {
-    add_gemm<B, T>(cases, "linear, dx", rows, d, inner, false, false, precision);
-    add_gemm<B, T>(cases, "linear, dW", inner, d, rows, true, false, precision);
-  }
-  for (const int64_t rows : {100, 500, 2500, 5000}) {  // a step of the search: 100 queries, beam 1, 5, 25, 50
-    add_gemm<B, T>(cases, "linear", rows, d, d, false, true, precision);
-    add_gemm<B, T>(cases, "linear", rows, inner, d, false, true, precision);
-  }
-  for (const int64_t rows : {128, 512, 2500}) add_gemm<B, T>(cases, "logits", rows, 128, d, false, true, precision);
-  for (const int64_t n : {1024, 2048}) add_gemm<B, T>(cases, "gemm", n, n, n, false, false, precision);
-  if (on_gpu<B>) add_gemm<B, T>(cases, "gemm", 8192, 8192, 8192, false, false, precision);
-}
-
-struct Attention {
-  const char* name;
-  int64_t sequences, queries, keys;  ///< rows of each sequence
-  bool causal, backward;
-};
-
-template <class B, class T>
-void add_attention(Cases& cases, const Attention& a) {
-  using A = Accumulator<T>;
-  const double pairs = double(a.sequences) * double(a.queries) * double(a.keys) * (a.causal ? 0.5 : 1);
-  const double rows = double(a.sequences) * double(a.queries + a.keys) * d;
-  const std::string size = fmt::format("{} x ({}, {})", a.sequences, a.queries, a.keys);
-  const int64_t nq = a.sequences * a.queries, nk = a.sequences * a.keys;
-  const auto ours = [=] {
-    const Tensor q = numbers<B, T>(nq, d), k = numbers<B, T>(nk, d), v = numbers<B, T>(nk, d), o = numbers<B, T>(nq, d),
-                 lse = numbers<B, A>(nq, heads);
-    const Tensor dq = numbers<B, T>(nq, d), dk = numbers<B, T>(nk, d), dv = numbers<B, T>(nk, d),
-                 d_o = numbers<B, T>(nq, d);
-    const Tensor q_offsets = nn::Sequences::uniform(a.sequences, a.queries).offsets.to(device_of<B>),
-                 k_offsets = nn::Sequences::uniform(a.sequences, a.keys).offsets.to(device_of<B>);
-    const kernels::AttentionShape shape{
-        a.sequences, heads, d / heads, q_offsets.data<int32_t>(), k_offsets.data<int32_t>(), a.causal, d, d, d, nq, nk};
-    const auto forward = [=] { kernels::attention(B(), shape, at<T>(q), at<T>(k), at<T>(v), at<T>(o), at<A>(lse)); };
-    forward();
-    return KernelCase::Call([=, kept = std::vector{q_offsets, k_offsets}] {
-      if (!a.backward) return forward();
-      kernels::attention_backward<T>(B(), shape, at<T>(q), at<T>(k), at<T>(v), at<T>(o), at<A>(lse), at<T>(d_o),
-                                     {at<T>(dq)}, {at<T>(dk)}, {at<T>(dv)});
-    });
-  };
-  std::function<KernelCase::Call()> peer;
-#ifdef ACE_CUDA
-  if (on_gpu<B> && !a.causal && !a.backward) {
-    peer = [=] {
-      const Tensor q = numbers<B, T>(nq, d), k = numbers<B, T>(nk, d), v = numbers<B, T>(nk, d),
-                   o = numbers<B, T>(nq, d);
-      return held(peer::attention(q.dtype(), a.sequences, heads, d / heads, a.queries, a.keys, q.raw(), k.raw(),
-                                  v.raw(), o.raw()),
-                  {q, k, v, o});
-    };
-  }
-#endif
-  add_case(cases, a.name, size, pairs * 4 * d * (a.backward ? 2.5 : 1), sizeof(T) * rows * (a.backward ? 4 : 2), ours,
-           peer);
-}
-
-/// A step of the decoder: each row attends to its prefix, whose keys lie where they were written.
-template <class B, class T>
-void add_attention_step(Cases& cases, int64_t rows) {
-  constexpr int64_t positions = 3;
-  const double keys = double(rows) * positions * d;
-  add_case(cases, "attention, one step", fmt::format("{} x {}", rows, positions), 4 * keys,
-           sizeof(T) * (2 * keys + 2 * double(rows) * d), [=] {
-             const Tensor q = numbers<B, T>(rows, d), o = numbers<B, T>(rows, d),
-                          k = numbers<B, T>(positions * rows, d), v = numbers<B, T>(positions * rows, d);
-             std::vector<int32_t> lines;
-             std::vector<const T*> k_at, v_at;
-             for (int64_t p = 0; p < positions; ++p) {
-               k_at.push_back(at<T>(k) + p * rows * d), v_at.push_back(at<T>(v) + p * rows * d);
-               for (int64_t r = 0; r < rows; ++r) lines.push_back(int32_t(r));
-             }
-             const Tensor row_of = values<B>(lines), k_list = values<B>(k_at), v_list = values<B>(v_at);
-             return [=, kept = std::vector{k, v}] {
-               kernels::attention_step(B(), rows, heads, d / heads, positions, as<int32_t>(row_of), at<T>(q),
-                                       as<const T*>(k_list), as<const T*>(v_list), at<T>(o));
-             };
-           });
-}
-
-template <class B, class T>
-void add_attentions(Cases& cases) {
-  for (const bool backward : {false, true}) {
-    const char* name = backward ? "attention, backward" : "attention";
-    add_attention<B, T>(cases, {name, 128, 12, 12, false, backward});
-    add_attention<B, T>(cases, {name, 128, 24, 24, false, backward});
-    add_attention<B, T>(cases, {name, 512, 24, 24, false, backward});
-    add_attention<B, T>(cases, {name, 512, 4, 4, true, backward});
-    add_attention<B, T>(cases, {name, 512, 4, 24, false, backward});
-    add_attention<B, T>(cases, {name, 8, 512, 512, false, backward});
-    if (on_gpu<B>) add_attention<B, T>(cases, {name, 16, 2048, 2048, false, backward});
-  }
-  add_attention<B, T>(cases, {"attention", 100, 25, 12, false, false});  // a step of the search, beam 25
-  add_attention<B, T>(cases, {"attention", 2500, 1, 4, false, false});
-  for (const int64_t rows : {500, 5000}) add_attention_step<B, T>(cases, rows);
-}
 
 template <class B, class T>
 void add_layer_norms(Cases& cases, int64_t rows, int64_t cols) {
@@ -264,23 +126,33 @@ void add_softmaxes(Cases& cases, int64_t rows, int64_t cols) {
   }
 }
 
+/// Σ_r x [r, c], Σ_c x [r, c] and Σ_rc x [r, c].
+template <class B, class T>
+void add_sums(Cases& cases, int64_t rows, int64_t cols) {
+  using A = Accumulator<T>;
+  add_elements<B, T>(cases, "sum of rows", rows, cols, 1, 1, [](auto part, int64_t r, int64_t c) {
+    kernels::sum_rows<T>(B(), part(0), c, {reinterpret_cast<A*>(part(1))}, r, c);
+  });
+  add_elements<B, T>(cases, "sum of columns", rows, cols, 1, 1,
+                     [](auto part, int64_t r, int64_t c) { kernels::sum<T>(B(), part(0), part(1), r, c, 1, A(1)); });
+  add_elements<B, T>(cases, "sum of all", rows, cols, 1, 1, [](auto part, int64_t r, int64_t c) {
+    kernels::sum<T>(B(), part(0), part(1), 1, r * c, 1, A(1));
+  });
+}
+
 template <class B, class T>
 void add_rows(Cases& cases) {
   for (const int64_t rows : small_and_large) {
     add_layer_norms<B, T>(cases, rows, d);
     add_residual_norms<B, T>(cases, rows);
-    add_elements<B, T>(cases, "sum of rows", rows, d, 1, 1, [](T* a, T*, T* y, int64_t r, int64_t c) {
-      kernels::sum_rows<T>(B(), a, c, {reinterpret_cast<Accumulator<T>*>(y)}, r, c);
-    });
+    add_sums<B, T>(cases, rows, d);
   }
   for (const int64_t rows : {512, 2500, 65536}) add_softmaxes<B, T>(cases, rows, 128);
   if (on_gpu<B>) {
     add_layer_norms<B, T>(cases, 65536, 1024);
     add_residual_norms<B, T>(cases, 131072);
     add_softmaxes<B, T>(cases, 65536, 1024);
-    add_elements<B, T>(cases, "sum of rows", 65536, 1024, 1, 1, [](T* a, T*, T* y, int64_t r, int64_t c) {
-      kernels::sum_rows<T>(B(), a, c, {reinterpret_cast<Accumulator<T>*>(y)}, r, c);
-    });
+    add_sums<B, T>(cases, 65536, 1024);
   }
 }
 
@@ -298,62 +170,115 @@ void add_dropouts(Cases& cases, int64_t rows, int64_t cols, bool relu) {
   });
 }
 
+template <class B, class T>
+void add_activations(Cases& cases, int64_t rows) {
+  using kernels::Activation;
+  for (const auto& [name, kind] : {std::pair<std::string, Activation>("relu", Activation::relu),
+                                   {"elu", Activation::elu},
+                                   {"silu", Activation::silu},
+                                   {"sigmoid", Activation::sigmoid},
+                                   {"tanh", Activation::tanh},
+                                   {"gelu", Activation::gelu}}) {
+    const int64_t cols = kind == Activation::relu ? inner : d;
+    add_elements<B, T>(cases, name, rows, cols, 2, 1, [kind = kind](auto part, int64_t r, int64_t c) {
+      kernels::activation<T>(B(), kind, part(0), part(1), r * c);
+    });
+    // No derivative needs both x and y: one stands for the other, as in the backward pass of a linear layer.
+    add_elements<B, T>(cases, name + ", backward", rows, cols, 3, 2, [kind = kind](auto part, int64_t r, int64_t c) {
+      kernels::activation_backward<T>(B(), kind, part(0), part(0), part(1), {part(2)}, r * c);
+    });
+  }
+}
+
+template <class B, class T>
+void add_arithmetic(Cases& cases, int64_t rows) {
+  using kernels::Arithmetic;
+  for (const auto& [name, kind, operands, flops] :
+       {std::tuple<std::string, Arithmetic, int, double>("add", Arithmetic::add, 3, 0),
+        {"sub", Arithmetic::sub, 3, 1},
+        {"mul", Arithmetic::mul, 5, 2},
+        {"div", Arithmetic::div, 5, 6}}) {
+    const auto shape = [](int64_t n) { return kernels::Broadcast{1, {n}, {1}, {1}}; };
+    add_elements<B, T>(cases, name, rows, d, 3, 1, [=, kind = kind](auto part, int64_t r, int64_t c) {
+      kernels::arithmetic<T>(B(), kind, shape(r * c), part(0), part(1), part(2));
+    });
+    const bool reads = operands == 5;
+    add_elements<B, T>(cases, name + ", backward", rows, d, operands, flops,
+                       [=, kind = kind](auto part, int64_t r, int64_t c) {
+                         const T *const a = reads ? part(3) : nullptr, *const b = reads ? part(4) : nullptr;
+                         kernels::arithmetic_backward_a<T>(B(), kind, shape(r * c), a, b, part(0), {part(1)});
+                         kernels::arithmetic_backward_b<T>(B(), kind, shape(r * c), a, b, part(0), {part(2)});
+                       });
+  }
+  add_elements<B, T>(cases, "scale", rows, d, 2, 1, [](auto part, int64_t r, int64_t c) {
+    kernels::scale<T>(B(), Accumulator<T>(0.5f), part(0), {part(1)}, r * c);
+  });
+}
+
 /// Two parts under their gates and one that gates itself: where the decoder's memories meet.
 template <class B, class T>
-void add_gated_sum(Cases& cases, int64_t rows) {
-  const double n = double(rows) * d;
-  add_case(cases, "gated sum", fmt::format("{} x {}", rows, d), 16 * n, sizeof(T) * 6 * n, [=] {
-    const Tensor x = numbers<B, T>(6 * rows, d);
-    return [=] {
-      T* const all = at<T>(x);
-      const auto part = [=](int64_t i) { return all + i * rows * d; };
-      const T* const gates[] = {part(1), part(2)};
-      const T* const parts[] = {part(3), part(4)};
-      kernels::gated_sum<T>(B(), kernels::Activation::silu, 0.5f, part(0), gates, parts, 2, part(5), rows * d);
-    };
+void add_gated_sums(Cases& cases, int64_t rows) {
+  using kernels::Activation;
+  add_elements<B, T>(cases, "gated sum", rows, d, 6, 16, [](auto part, int64_t r, int64_t c) {
+    const T *const gates[] = {part(1), part(2)}, *const parts[] = {part(3), part(4)};
+    kernels::gated_sum<T>(B(), Activation::silu, 0.5f, part(0), gates, parts, 2, part(5), r * c);
   });
+  add_elements<B, T>(cases, "gated sum, backward", rows, d, 11, 30, [](auto part, int64_t r, int64_t c) {
+    const T *const gates[] = {part(1), part(2)}, *const parts[] = {part(3), part(4)};
+    const kernels::Grad<T> dgates[] = {{part(6)}, {part(7)}}, dparts[] = {{part(8)}, {part(9)}};
+    kernels::gated_sum_backward<T>(B(), Activation::silu, 0.5f, part(0), gates, parts, 2, part(5), {part(10)}, dgates,
+                                   dparts, r * c);
+  });
+}
+
+/// What moves numbers.
+template <class B, class T>
+void add_copies(Cases& cases, int64_t rows) {
+  add_elements<B, T>(cases, "copy", rows, d, 2, 0,
+                     [](auto part, int64_t r, int64_t c) { kernels::copy<T>(B(), part(0), {part(1)}, r * c); });
+  add_elements<B, T>(cases, "copy, left half of rows", rows, d, 2, 0, [](auto part, int64_t r, int64_t c) {
+    kernels::copy_block<T>(B(), part(0), 2 * c, {part(2)}, c, r, c);
+  });
+  add_elements<B, T>(cases, "repeat a row", rows, d, 1, 1, [](auto part, int64_t r, int64_t c) {
+    kernels::repeat<T>(B(), part(0), {part(1)}, 1, r, c, Accumulator<T>(1));
+  });
+  if constexpr (sizeof(T) == 2) {  // beside f32 they are two operands and one
+    const auto wide = [](T* x) { return reinterpret_cast<float*>(x); };
+    add_elements<B, T>(cases, "convert from f32", rows, d, 3, 0,
+                       [=](auto part, int64_t r, int64_t c) { kernels::convert(B(), wide(part(0)), part(2), r * c); });
+    add_elements<B, T>(cases, "convert to f32", rows, d, 3, 0,
+                       [=](auto part, int64_t r, int64_t c) { kernels::convert(B(), part(2), wide(part(0)), r * c); });
+  }
 }
 
 template <class B, class T>
 void add_element_cases(Cases& cases, int64_t rows) {
-  using kernels::Activation;
-  for (const auto& [name, kind] : {std::pair("relu", Activation::relu),
-                                   {"silu", Activation::silu},
-                                   {"sigmoid", Activation::sigmoid},
-                                   {"elu", Activation::elu}}) {
-    const int64_t cols = kind == Activation::relu ? inner : d;
-    add_elements<B, T>(cases, name, rows, cols, 2, 1, [kind = kind](T* a, T*, T* y, int64_t r, int64_t c) {
-      kernels::activation(B(), kind, a, y, r * c);
-    });
-  }
+  add_activations<B, T>(cases, rows);
   add_dropouts<B, T>(cases, rows, d, false);
   add_dropouts<B, T>(cases, rows, inner, true);
-  add_gated_sum<B, T>(cases, rows);
-  add_elements<B, T>(cases, "add", rows, d, 3, 1, [](T* a, T* b, T* y, int64_t r, int64_t c) {
-    const kernels::Broadcast shape{1, {r * c}, {1}, {1}};
-    kernels::arithmetic(B(), kernels::Arithmetic::add, shape, a, b, y);
+  add_elements<B, T>(cases, "relu and dropout, backward", rows, inner, 3, 1, [](auto part, int64_t r, int64_t c) {
+    kernels::relu_dropout_backward<T>(B(), {0.1}, part(0), part(1), {part(2)}, r * c);
   });
-  add_elements<B, T>(cases, "copy", rows, d, 2, 0,
-                     [](T* a, T*, T* y, int64_t r, int64_t c) { kernels::copy<T>(B(), a, {y}, r * c); });
+  add_gated_sums<B, T>(cases, rows);
+  add_arithmetic<B, T>(cases, rows);
+  add_copies<B, T>(cases, rows);
 }
 
 }  // namespace
 
 template <class B, class T>
 void add_layer_cases(Cases& cases) {
-  add_products<B, T>(cases, Precision::full);
-  add_attentions<B, T>(cases);
   add_rows<B, T>(cases);
   for (const int64_t rows : small_and_large) add_element_cases<B, T>(cases, rows);
   if (on_gpu<B>) add_element_cases<B, T>(cases, 131072);
   add_elements<B, T>(cases, "copy", 65536, 1024, 2, 0,
-                     [](T* a, T*, T* y, int64_t r, int64_t c) { kernels::copy<T>(B(), a, {y}, r * c); });
+                     [](auto part, int64_t r, int64_t c) { kernels::copy<T>(B(), part(0), {part(1)}, r * c); });
   for (const int64_t n : {1024, 8192}) {
-    add_elements<B, T>(cases, "transpose", n, n, 2, 0,
-                       [](T* a, T*, T* y, int64_t r, int64_t c) { kernels::transpose<T>(B(), a, {y}, 1, r, c); });
+    add_elements<B, T>(cases, "transpose", n, n, 2, 0, [](auto part, int64_t r, int64_t c) {
+      kernels::transpose<T>(B(), part(0), {part(1)}, 1, r, c);
+    });
   }
 }
-void add_narrow_products(Cases& cases, Precision precision) { add_products<Cpu, float>(cases, precision); }
 
 template void add_layer_cases<Cpu, float>(Cases&);
 #ifdef ACE_CUDA

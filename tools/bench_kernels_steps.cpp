@@ -21,15 +21,25 @@ void add_losses(Cases& cases, int64_t rows) {
   using A = Accumulator<T>;
   const double n = double(rows) * vocabulary;
   const std::string size = fmt::format("{} x {}", rows, vocabulary);
-  add_case(cases, "cross-entropy", size, 3 * n, sizeof(T) * n, [=] {
-    const Tensor x = numbers<B, T>(rows, vocabulary), loss = numbers<B, A>(rows),
-                 targets = draw_tokens(rows, {vocabulary}, 1).to(device_of<B>);
-    return [=] { kernels::cross_entropy(B(), at<T>(x), targets.data<int32_t>(), at<A>(loss), rows, vocabulary); };
+  add_elements<B, T>(cases, "two-way KL", rows, vocabulary, 2, 10, [](auto part, int64_t r, int64_t c) {
+    kernels::bidirectional_kl<T>(B(), part(0), part(1), reinterpret_cast<A*>(part(2)), r, c);
   });
-  add_elements<B, T>(cases, "two-way KL", rows, vocabulary, 2, 10, [](T* a, T* b, T* y, int64_t r, int64_t c) {
-    kernels::bidirectional_kl(B(), a, b, reinterpret_cast<A*>(y), r, c);
+  add_elements<B, T>(cases, "two-way KL, backward", rows, vocabulary, 4, 25, [](auto part, int64_t r, int64_t c) {
+    kernels::bidirectional_kl_backward<T>(B(), part(0), part(1), reinterpret_cast<A*>(part(4)), {part(2)}, {part(3)}, r,
+                                          c);
   });
-  for (const bool backward : {false, true}) {  // rows / 2 pairs
+  for (const bool backward : {false, true}) {
+    add_case(cases, backward ? "cross-entropy, backward" : "cross-entropy", size, (backward ? 5 : 3) * n,
+             sizeof(T) * n * (backward ? 2 : 1), [=] {
+               const Tensor x = numbers<B, T>(rows, vocabulary), dx = numbers<B, T>(rows, vocabulary),
+                            loss = numbers<B, A>(rows), targets = draw_tokens(rows, {vocabulary}, 1).to(device_of<B>);
+               return KernelCase::Call([=] {
+                 const int32_t* const t = targets.data<int32_t>();
+                 if (!backward) return kernels::cross_entropy(B(), at<T>(x), t, at<A>(loss), rows, vocabulary);
+                 kernels::cross_entropy_backward<T>(B(), at<T>(x), t, at<A>(loss), {at<T>(dx)}, rows, vocabulary);
+               });
+             });
+    // rows / 2 pairs
     add_case(cases, backward ? "R-Drop, backward" : "R-Drop", size, 12 * n, sizeof(T) * n * (backward ? 2 : 1), [=] {
       const int64_t pairs = rows / 2;
       const Tensor x = numbers<B, T>(rows, vocabulary), dx = numbers<B, T>(rows, vocabulary),
@@ -149,7 +159,27 @@ void add_search(Cases& cases, int64_t width) {
       const Tensor masks = values<B>(std::vector<uint64_t>(size_t(rows) * 2));
       return [=] { kernels::tree_masks(B(), level.view, from.view.rank, as<uint64_t>(masks), rows); };
     });
+    add_case(cases, "tree, children", fmt::format("{} of {}", rows, nodes), 0, double(rows) * 32, [=] {
+      const LevelOnDevice<B> level(nodes);
+      const Search<B> from(width, 2, nodes);
+      std::vector<int32_t> list;
+      for (int64_t r = 0; r < rows; ++r) list.push_back(int32_t(r % vocabulary));  // every other one is none
+      const Tensor token = values<B>(list), child = values<B>(list);
+      return [=] {
+        kernels::tree_children(B(), level.view, from.view.rank, as<int32_t>(token), as<int32_t>(child), rows);
+      };
+    });
   }
+}
+
+/// The empty prefixes with which a search begins.
+template <class B>
+void add_start(Cases& cases) {
+  constexpr int64_t queries = Search<B>::queries;
+  add_case(cases, "beam start", fmt::format("{}", queries), 0, double(queries) * (8 + 4 * 5), [] {
+    const Search<B> to(1, 0, 1);
+    return [=] { kernels::beam_start(B(), to.view); };
+  });
 }
 
 /// What K-means and the RQ-VAE do with vectors; in f32 and f64 alone.
@@ -196,7 +226,7 @@ void add_vectors(Cases& cases) {
   }
 }
 
-/// Parameters, their gradients and moments: never in 16 bits.
+/// Parameters, their gradients and moments: never in 16 bits. And what a step begins with.
 template <class B>
 void add_optimizer(Cases& cases) {
   using T = float;
@@ -228,6 +258,18 @@ void add_optimizer(Cases& cases) {
       };
     });
   }
+  using kernels::AdamStep, kernels::LossScale;
+  add_case(cases, "loss gradient", "1", 1, sizeof(double) + sizeof(T), [] {
+    const Tensor scale = values<B>(std::vector{LossScale{}}), gradient = numbers<B, T>(1);
+    return [=] { kernels::loss_gradient(B(), 1, as<LossScale>(scale), at<T>(gradient)); };
+  });
+  if constexpr (on_gpu<B>) {  // on the CPU a few lines of the optimiser
+    add_case(cases, "prepare step", "1", 0, sizeof(double) + 2 * sizeof(LossScale) + sizeof(AdamStep), [] {
+      const Tensor scale = values<B>(std::vector{LossScale{}}), step = values<B>(std::vector{AdamStep{}}),
+                   squares = values<B>(std::vector{1.0});
+      return [=] { kernels::prepare_step(B(), 1, as<double>(squares), as<LossScale>(scale), as<AdamStep>(step)); };
+    });
+  }
 }
 
 }  // namespace
@@ -236,13 +278,19 @@ template <class B, class T>
 void add_step_cases(Cases& cases) {
   for (const int64_t rows : {128, 512}) add_losses<B, T>(cases, rows);
   if (on_gpu<B>) add_losses<B, T>(cases, 524288);
-  add_elements<B, T>(cases, "squared error", 2048, 1024, 2, 3, [](T* a, T* b, T* y, int64_t r, int64_t c) {
-    kernels::squared_error(B(), a, b, reinterpret_cast<Accumulator<T>*>(y), r, c);
+  using A = Accumulator<T>;
+  add_elements<B, T>(cases, "squared error", 2048, 1024, 2, 3, [](auto part, int64_t r, int64_t c) {
+    kernels::squared_error<T>(B(), part(0), part(1), reinterpret_cast<A*>(part(2)), r, c);
+  });
+  add_elements<B, T>(cases, "squared error, backward", 2048, 1024, 4, 4, [](auto part, int64_t r, int64_t c) {
+    kernels::squared_error_backward<T>(B(), part(0), part(1), reinterpret_cast<A*>(part(4)), {part(2)}, {part(3)}, r,
+                                       c);
   });
   for (const int64_t rows : small_and_large) add_embeddings<B, T>(cases, rows);
   if (on_gpu<B>) add_embeddings<B, T>(cases, 131072);
   for (const int64_t width : {5, 50}) add_search<B, T>(cases, width);
   if constexpr (std::is_same_v<T, float>) {
+    add_start<B>(cases);
     add_vectors<B>(cases);
     add_optimizer<B>(cases);
   }
