@@ -287,13 +287,14 @@ KMeans fit_kmeans(const Rows& x, const Settings::KMeans& settings, uint64_t seed
   Random random(seed);
   MiniBatch fit(x, best_start(x, clusters, batch, random), batch, random);
   Stall stall(batch, items);
-  for (int64_t step = 0; step < passes * items / batch; ++step) {
-    if (stall.after(fit.step())) break;
-  }
+  int64_t steps = 0;
+  for (bool stalled = false; !stalled && steps < passes * items / batch; ++steps) stalled = stall.after(fit.step());
   Means means(clusters, x.width());
   pass(x, fit.centroids(), nullptr, &means);
   means.move(fit.centroids());
-  return assigned(x, fit.centroids());
+  KMeans result = assigned(x, fit.centroids());
+  result.steps = steps;
+  return result;
 }
 
 KMeans assign_kmeans(const Rows& x, const Tensor& centroids) {

@@ -11,6 +11,7 @@ struct KMeans {
   tensor::Tensor centroids;     ///< [K, D] f32
   std::vector<int32_t> labels;  ///< [N], argmin_j ‖x − μ_j‖², ties to the smaller index
   double inertia = 0;           ///< Σ_i ‖x_i − μ_label‖²
+  int64_t steps = 0;            ///< mini-batches that led there
 };
 
 /// After the mini-batches each centroid moves to the mean of all its members, once, as scikit-learn's do not: a step of

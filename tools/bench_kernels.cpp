@@ -77,10 +77,13 @@ std::string peer_note() { return ""; }
 /// A row of the report.
 nlohmann::json measured(const Report& report, const KernelCase& kernel, const Flags& flags, const Options& options) {
   const auto [seconds, library] = seconds_of_both(kernel, flags, options);
-  const double gbps = 1e-9 * kernel.bytes / seconds, gflops = 1e-9 * kernel.flops / seconds;
-  nlohmann::json row = {{"kernel", kernel.kernel}, {"size", kernel.size},   {"seconds", seconds},
-                        {"bytes", kernel.bytes},   {"flops", kernel.flops}, {"gb_per_s", gbps}};
-  row["share_copy"] = gbps / report.peaks().gbps;
+  const double gflops = 1e-9 * kernel.flops / seconds;
+  nlohmann::json row = report.copying(kernel.bytes, seconds);
+  row.update({{"kernel", kernel.kernel},
+              {"size", kernel.size},
+              {"seconds", seconds},
+              {"bytes", kernel.bytes},
+              {"flops", kernel.flops}});
   if (kernel.flops > 0) {
     row["gflops"] = gflops, row["share_sgemm"] = gflops / report.peaks().gflops;
     if (report.peaks().narrow > 0) row["share_product"] = gflops / report.peaks().narrow;

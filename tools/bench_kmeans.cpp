@@ -43,20 +43,21 @@ int kmeans(const Flags& flags, const Options& options) {
   };
 
   ace::KMeans fit;
-  std::vector<double> inertias;
+  std::vector<double> inertias, operations;  // of products: batches, then two passes
   uint64_t seed = flags.seed();
   const Timing fitting = report.time([&] {
     fit = ace::fit_kmeans(x, settings, seed++);
     inertias.push_back(fit.inertia);
+    const double rows = double(fit.steps * std::min(settings.batch, x.count()) + 2 * x.count());
+    operations.push_back(2 * rows * double(options.clusters) * double(x.width()));
   });
   nlohmann::json fitted = row("fit", median(inertias));
-  fitted["seconds"] = fitting.seconds, fitted["inertias"] = inertias;
-  report.add(std::move(fitted));
+  fitted["inertias"] = inertias;
+  report.add(std::move(fitted), fitting, median(operations));
 
   const Timing assigning = report.time([&] { fit = ace::assign_kmeans(x, fit.centroids); });
   nlohmann::json assigned = row("assign", fit.inertia);
-  assigned["gb_per_s"] = 1e-9 * double(vectors.bytes()) / assigning.seconds;
-  assigned["share_copy"] = 1e-9 * double(vectors.bytes()) / assigning.seconds / report.peaks().gbps;
+  assigned.update(report.copying(double(vectors.bytes()), assigning.seconds));
   report.add(std::move(assigned), assigning, 2 * double(x.count()) * double(options.clusters) * double(x.width()));
   return report.print();
 }

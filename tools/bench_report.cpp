@@ -144,6 +144,10 @@ void Report::add(nlohmann::json row) {
   rows_.push_back(std::move(row));
 }
 
+nlohmann::json Report::copying(double bytes, double seconds) const {
+  const double gbps = 1e-9 * bytes / seconds;
+  return {{"gb_per_s", gbps}, {"share_copy", gbps / peaks_.gbps}};
+}
 void Report::add(nlohmann::json row, const Timing& timing, double flops) {
   const double gflops = 1e-9 * flops / timing.seconds;
   row.update({{"seconds", timing.seconds},

@@ -49,6 +49,8 @@ class Report {
   /// A row of what took `seconds`, with `gflop`, `gflops` and `share_sgemm` for `flops` operations; in bf16 and int8
   /// `share_product` too, of the peak in that precision.
   void add(nlohmann::json row, const Timing& timing, double flops);
+  /// `gb_per_s` and `share_copy` of what read and wrote so many bytes.
+  nlohmann::json copying(double bytes, double seconds) const;
   /// A line about what is not in the table, and why.
   void note(const std::string& line) { notes_.push_back(line); }
   /// Prints all; returns exit code 0.

@@ -41,33 +41,44 @@ int trie(const Flags& flags, const Options& options) {
                  {"items", "items"},
                  {"level", "position"},
                  {"seconds", "time"},
-                 {"bytes_per_identifier", "bytes/item"}});
+                 {"bytes_per_identifier", "bytes/item"},
+                 {"gb_per_s", "GB/s"},
+                 {"share_copy", "of copying"}});
   constexpr int calls = 100;  // one is too short for the clock
   for (const int64_t items : options.items) {
     const ace::Identifiers table = draw_table(items, flags.seed());
     ace::Trie tree;
     const Timing building = report.time([&] { tree = ace::Trie(table); });
-    report.add({{"work", "build"},
-                {"items", items},
-                {"seconds", building.seconds},
-                {"bytes_per_identifier", double(tree.bytes().size()) / double(items)}});
+    nlohmann::json built = report.copying(double(table.tokens.bytes()) + double(tree.bytes().size()), building.seconds);
+    built.update({{"work", "build"},
+                  {"items", items},
+                  {"seconds", building.seconds},
+                  {"bytes_per_identifier", double(tree.bytes().size()) / double(items)}});
+    report.add(std::move(built));
     for (int64_t level = 1; level < tree.positions(); ++level) {
       const std::vector<int32_t> nodes = draw_nodes(tree, level, options.rows, flags.seed());
       const std::vector<int32_t> tokens = draw_tokens_below(tree, level, nodes, flags.seed());
       const kernels::TreeLevel& arrays = tree.level(level);
       std::vector<uint64_t> masks(size_t(options.rows * kernels::mask_words(arrays.vocabulary)));
       std::vector<int32_t> children(nodes.size());
-      const auto add = [&](const char* work, const auto& call) {
-        const Timing timing = report.time([&] {
-          for (int i = 0; i < calls; ++i) call();
-        });
-        report.add({{"work", fmt::format("{} of {} rows", work, options.rows)},
+      const auto add = [&](const char* work, size_t bytes, const auto& call) {
+        const double seconds = report
+                                   .time([&] {
+                                     for (int i = 0; i < calls; ++i) call();
+                                   })
+                                   .seconds /
+                               calls;
+        nlohmann::json row = report.copying(double(bytes), seconds);
+        row.update({{"work", fmt::format("{} of {} rows", work, options.rows)},
                     {"items", items},
                     {"level", level},
-                    {"seconds", timing.seconds / calls}});
+                    {"seconds", seconds}});
+        report.add(std::move(row));
       };
-      add("masks", [&] { kernels::tree_masks(kernels::Cpu(), arrays, nodes.data(), masks.data(), options.rows); });
-      add("children", [&] {
+      const size_t some = 4 * nodes.size();  // a node, a token or a child each
+      add("masks", some + 8 * masks.size(),
+          [&] { kernels::tree_masks(kernels::Cpu(), arrays, nodes.data(), masks.data(), options.rows); });
+      add("children", 3 * some, [&] {
         kernels::tree_children(kernels::Cpu(), arrays, nodes.data(), tokens.data(), children.data(), options.rows);
       });
     }
