@@ -127,7 +127,7 @@ void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t 
   }
 }
 
-/// As four sums that do not wait for each other.
+/// ‖x − e‖², as four sums that do not wait for each other.
 template <class T>
 T squared_distance(const T* x, const T* e, int64_t d) {
   const int64_t part = d / 4;

@@ -129,13 +129,16 @@ TEST(Identify, AFolderThatExistsIsRefusedAndStays) {
   EXPECT_EQ(contents(scratch.path() / "run"), (std::map<std::string, std::string>{{"letter.txt", "mine"}}));
 }
 
-TEST(Identify, ACorpusThatTheRunCouldNotNameIsRefusedBeforeTheWork) {
+TEST(Identify, WhatCannotBeDoneIsRefusedBeforeTheWork) {
   const TemporaryFolder scratch;
   Corpus corpus = tiny::corpus(scratch.path() / "corpus");
-  corpus.folder = "/corpus\xff";
+  Settings settings = tiny::settings();
   const Progress none{[](const ProgressStep& step) { ADD_FAILURE() << step.stage; }};
-  EXPECT_EQ(message_of([&] { identify(corpus, tiny::settings(), scratch.path() / "run", none); }),
-            "/corpus\\xff: expected UTF-8, which a run can name it by");
+  const auto message = [&] { return message_of([&] { identify(corpus, settings, scratch.path() / "run", none); }); };
+  settings.rqvae.precision = "f16";
+  EXPECT_EQ(message(), "precision f16: for --device cuda alone; on the CPU bf16 is as fast, and needs no scaling");
+  corpus.folder = "/corpus\xff";
+  EXPECT_EQ(message(), "/corpus\\xff: expected UTF-8, which a run can name it by");
 }
 
 TEST(Identify, AFailureLeavesNothingBehind) {
