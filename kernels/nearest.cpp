@@ -1,6 +1,7 @@
 #include "kernels/nearest.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/gemm.h"
 #include "kernels/rows.h"
@@ -94,6 +95,34 @@ Winner nearest_code(const Codes<T>& codes, const T* x, const T* products) {
   return nearest_of(x, codes.e, codes.k, codes.d, [&](int64_t j) { return !(norms[j] + products[j] > limit); });
 }
 
+/// ‖x_i − e_i‖² of four pairs of n numbers: sums that do not wait for each other.
+template <class T>
+[[gnu::always_inline]] inline std::array<T, 4> four_distances(std::array<const T*, 4> x, std::array<const T*, 4> e,
+                                                              int64_t n) {
+  const auto [x0, x1, x2, x3] = x;
+  const auto [e0, e1, e2, e3] = e;
+  T a = 0, b = 0, c = 0, f = 0;
+#pragma omp simd reduction(+ : a, b, c, f)
+  for (int64_t i = 0; i < n; ++i) {
+    a += (x0[i] - e0[i]) * (x0[i] - e0[i]);
+    b += (x1[i] - e1[i]) * (x1[i] - e1[i]);
+    c += (x2[i] - e2[i]) * (x2[i] - e2[i]);
+    f += (x3[i] - e3[i]) * (x3[i] - e3[i]);
+  }
+  return {a, b, c, f};
+}
+
+/// Of one pair, quarter by quarter.
+template <class T>
+T squared_distance(const T* x, const T* e, int64_t d) {
+  const int64_t part = d / 4;
+  const auto [a, b, c, f] =
+      four_distances<T>({x, x + part, x + 2 * part, x + 3 * part}, {e, e + part, e + 2 * part, e + 3 * part}, part);
+  T rest = 0;
+  for (int64_t i = 4 * part; i < d; ++i) rest += (x[i] - e[i]) * (x[i] - e[i]);
+  return ((a + b) + (c + f)) + rest;
+}
+
 }  // namespace
 
 int64_t nearest_scratch(Cpu, int64_t n, int64_t k) { return (block_rows(n, k) + 1) * k; }
@@ -127,23 +156,6 @@ void nearest_plain(const T* x, const T* e, int32_t* index, T* distance, int64_t 
   }
 }
 
-/// ‖x − e‖², as four sums that do not wait for each other.
-template <class T>
-T squared_distance(const T* x, const T* e, int64_t d) {
-  const int64_t part = d / 4;
-  const T *x1 = x + part, *x2 = x1 + part, *x3 = x2 + part, *e1 = e + part, *e2 = e1 + part, *e3 = e2 + part;
-  T a = 0, b = 0, c = 0, f = 0;
-#pragma omp simd reduction(+ : a, b, c, f)
-  for (int64_t i = 0; i < part; ++i) {
-    a += (x[i] - e[i]) * (x[i] - e[i]);
-    b += (x1[i] - e1[i]) * (x1[i] - e1[i]);
-    c += (x2[i] - e2[i]) * (x2[i] - e2[i]);
-    f += (x3[i] - e3[i]) * (x3[i] - e3[i]);
-  }
-  for (int64_t i = 4 * part; i < d; ++i) a += (x[i] - e[i]) * (x[i] - e[i]);
-  return (a + b) + (c + f);
-}
-
 // Four rows at a time, so that a code is loaded once for all four. Which rows stand together does not depend on the
 // threads.
 template <class T>
@@ -152,19 +164,11 @@ void squared_distances(Cpu cpu, const T* x, const T* e, T* y, int64_t n, int64_t
   cpu.parallel((n + tall - 1) / tall, 3 * tall * k * d, [=](int64_t begin, int64_t end) {
     int64_t r = begin * tall;
     for (; r + tall <= std::min(end * tall, n); r += tall) {
-      const T *x0 = x + r * d, *x1 = x0 + d, *x2 = x1 + d, *x3 = x2 + d;
+      const T* const row = x + r * d;
       for (int64_t j = 0; j < k; ++j) {
         const T* const code = e + j * d;
-        T a = 0, b = 0, c = 0, f = 0;
-#pragma omp simd reduction(+ : a, b, c, f)
-        for (int64_t i = 0; i < d; ++i) {
-          a += (x0[i] - code[i]) * (x0[i] - code[i]);
-          b += (x1[i] - code[i]) * (x1[i] - code[i]);
-          c += (x2[i] - code[i]) * (x2[i] - code[i]);
-          f += (x3[i] - code[i]) * (x3[i] - code[i]);
-        }
-        const T sum[tall] = {a, b, c, f};
-        for (int64_t row = 0; row < tall; ++row) y[(r + row) * k + j] = sum[row];
+        const auto found = four_distances<T>({row, row + d, row + 2 * d, row + 3 * d}, {code, code, code, code}, d);
+        for (int64_t i = 0; i < tall; ++i) y[(r + i) * k + j] = found[size_t(i)];
       }
     }
     for (; r < std::min(end * tall, n); ++r) {
