@@ -10,8 +10,8 @@ using kernels::Precision;
 
 /// C = A B; `left`: A is stored as [k, m]; `right`: B is stored as [n, k].
 template <class B, class T>
-void add_product(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k, bool left, bool right,
-                 std::function<KernelCase::Call()> ours) {
+void add_product(Cases& cases, const char* kernel, int64_t m, int64_t n, int64_t k, [[maybe_unused]] bool left,
+                 [[maybe_unused]] bool right, std::function<KernelCase::Call()> ours) {
   const double flops = 2 * double(m) * double(n) * double(k);
   const double bytes = sizeof(T) * (double(m) * double(k) + double(k) * double(n) + double(m) * double(n));
   std::function<KernelCase::Call()> peer;
