@@ -62,12 +62,10 @@ int trie(const Flags& flags, const Options& options) {
       std::vector<uint64_t> masks(size_t(options.rows * kernels::mask_words(arrays.vocabulary)));
       std::vector<int32_t> children(nodes.size());
       const auto add = [&](const char* work, size_t bytes, const auto& call) {
-        const double seconds = report
-                                   .time([&] {
-                                     for (int i = 0; i < calls; ++i) call();
-                                   })
-                                   .seconds /
-                               calls;
+        const Timing timing = report.time([&] {
+          for (int i = 0; i < calls; ++i) call();
+        });
+        const double seconds = timing.seconds / calls;
         nlohmann::json row = report.copying(double(bytes), seconds);
         row.update({{"work", fmt::format("{} of {} rows", work, options.rows)},
                     {"items", items},
